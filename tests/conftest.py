@@ -1,0 +1,26 @@
+"""Fixtures shared by all tests."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cohorts import write_cohort
+
+
+@pytest.fixture(autouse=True)
+def _own_cache_folder(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("XATTN_BMD_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def cohort_table(tmp_path_factory) -> Path:
+    """The table of a made-up cohort of 40 radiographs; read-only."""
+    return write_cohort(tmp_path_factory.mktemp("cohort"))
+
+
+@pytest.fixture
+def cohort(cohort_table):
+    """The opened made-up cohort."""
+    from xattn_bmd import Cohort
+
+    return Cohort.from_csv(cohort_table, images=cohort_table.parent / "images")

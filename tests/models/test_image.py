@@ -1,0 +1,53 @@
+import pytest
+import torch
+
+from xattn_bmd.errors import ModelError
+from xattn_bmd.models.image import ImageEncoder, grid_position
+
+
+@pytest.mark.parametrize(
+    "backbone", ["test_resnet", "resnet10t", "lcnet_050", "mobilenetv4_conv_small_035", "test_vit"]
+)
+def test_any_backbone_gives_tokens_of_the_grid(backbone):
+    tokens = ImageEncoder(backbone=backbone, weights="none", width=16)(torch.rand(2, 1, 64, 96))
+    assert tokens.shape[0] == 2 and tokens.shape[1] in (6, 24) and tokens.shape[2] == 16
+
+
+def test_no_parameter_is_dead_weight():
+    encoder = ImageEncoder(backbone="test_efficientnet", weights="none", width=16)
+    encoder(torch.rand(2, 1, 64, 64)).pow(2).sum().backward()
+    assert [name for name, value in encoder.named_parameters() if value.grad is None] == []
+
+
+def test_channels_last_gives_the_same_tokens():
+    encoder, image = ImageEncoder(backbone="test_resnet", weights="none", width=16).eval(), torch.rand(2, 1, 64, 64)
+    expected = encoder(image)
+    torch.testing.assert_close(encoder.to(memory_format=torch.channels_last)(image), expected, atol=1e-5, rtol=0)
+
+
+def test_grey_levels_are_standardised_as_the_published_weights_expect():
+    encoder = ImageEncoder(backbone="resnet10t", weights="none", width=16)
+    assert float(encoder.grey_mean) == pytest.approx(0.449, abs=1e-3)
+    assert float(encoder.grey_sd) == pytest.approx(0.226, abs=1e-3)
+
+
+def test_every_place_of_the_grid_has_its_own_code_row_by_row():
+    code = grid_position(5, 7, depth=16)
+    assert torch.cdist(code, code).fill_diagonal_(9).min() > 0.1
+    torch.testing.assert_close(code[0, :8], code[6, :8])  # same row, same first half
+    torch.testing.assert_close(code[0, 8:], code[7, 8:])  # same column, same second half
+
+
+@pytest.mark.parametrize(
+    ("backbone", "message"),
+    [("resnet43", "did you mean .*resnet34"), ("!", "did you mean resnet34"), ("hf-hub:someone/net", "name of a timm")],
+)
+def test_unknown_backbone_is_refused_with_the_nearest_names(backbone, message):
+    with pytest.raises(ModelError, match=message):
+        ImageEncoder(backbone=backbone, weights="none", width=16)
+
+
+def test_image_too_small_for_two_patches_is_refused():
+    encoder = ImageEncoder(backbone="test_resnet", weights="none", width=16).eval()
+    with pytest.raises(ModelError, match=r"at least 2 patches, but \(32, 32\)"):
+        encoder(torch.rand(1, 1, 32, 32))

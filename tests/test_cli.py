@@ -1,0 +1,221 @@
+"""The command line: the whole job on simulated DICOM files, and bad input as one sentence and exit code 2."""
+
+import shutil
+
+import pandas as pd
+import pydicom
+import pytest
+import yaml
+
+from tests.cohorts import ROLES, write_cohort
+from xattn_bmd import cli
+from xattn_bmd.cli import main
+
+QUICK = ["--backbone", "test_resnet", "--image_size", "64", "--epochs", "1", "--folds", "2"]
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    from xattn_bmd import simulate_cohort
+
+    return simulate_cohort(tmp_path_factory.mktemp("sim") / "c", n=24, seed=3, size=128, workers=1)
+
+
+def _compare(table, out, *more):
+    return main(["compare", str(table), "--images", str(table.parent / "images"), "--out", str(out), *QUICK, *more])
+
+
+def test_the_whole_job_on_dicom_files(simulated, tmp_path, capsys):
+    assert main(["check", str(simulated), "--images", str(simulated.parent / "images")]) == 0
+    out = tmp_path / "RUN"
+    assert _compare(simulated, out, "--models", "xattn", "concat", "ridge") == 0
+    printed = capsys.readouterr().out
+    assert "xattn" in printed and "simulated" in printed and str(out) in printed
+    table = tmp_path / "table.csv"
+    images = str(simulated.parent / "images")
+    assert main(["predict", str(out / "xattn"), str(simulated), "--images", images, "--out", str(table)]) == 0
+    written = pd.read_csv(table)
+    assert len(written) == 24 and {"prediction", "t_score", "who_class"} <= set(written.columns)
+
+
+def test_demo_writes_a_run(tmp_path, capsys, monkeypatch):
+    from dataclasses import replace
+
+    from tests.training.settings import TINY
+    from xattn_bmd.config import CompareConfig
+
+    monkeypatch.setattr(CompareConfig, "from_preset", classmethod(lambda cls, preset: replace(TINY)))
+    out = tmp_path / "RUN"
+    assert main(["demo", "--n", "20", "--folds", "2", "--out", str(out), "--models", "concat", "ridge"]) == 0
+    assert (out / "predictions.csv").is_file()
+    assert len(list((out / "simulated" / "images").glob("*.dcm"))) == 20
+    assert "simulated" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["compare", "c.csv", "--models", "a", "b", "--out", "R"], ["compare", "c.csv", "--models=[a,b]", "--out", "R"]),
+        (["demo", "--models", "a"], ["demo", "--models=[a]"]),
+        (["demo", "--seed", "1"], ["demo", "--seed", "1"]),
+    ],
+)
+def test_names_after_models_become_one_list(words, expected):
+    assert cli._listed(words) == expected
+
+
+def _spoil(frame, images, fault):
+    """Plant one fault in a table or its images."""
+    if fault == "missing_column":
+        return frame.drop(columns="weight")
+    if fault == "duplicate_id":
+        frame.loc[1, "radiograph_id"] = frame.loc[0, "radiograph_id"]
+    elif fault == "image_without_row":
+        shutil.copyfile(images / "hip_000.png", images / "stranger.png")
+    elif fault == "row_without_image":
+        (images / "hip_004.png").unlink()
+    elif fault == "zero_byte":
+        (images / "hip_004.png").write_bytes(b"")
+    elif fault == "truncated":
+        data = (images / "hip_004.png").read_bytes()
+        (images / "hip_004.png").write_bytes(data[: len(data) // 2])
+    elif fault == "text_target":
+        frame["fn_bmd"] = frame["fn_bmd"].astype(object)
+        frame.loc[2, "fn_bmd"] = "high"
+    elif fault == "negative_target":
+        frame.loc[2, "fn_bmd"] = -0.9
+    elif fault == "milligrams":
+        frame["fn_bmd"] *= 1000
+    elif fault == "no_target":
+        frame.loc[2, "fn_bmd"] = None
+    elif fault == "unknown_category":
+        frame.loc[2, "smoking"] = "sometimes"
+    elif fault == "constant":
+        frame["age"] = 70.0
+    return frame
+
+
+FAULTS = {
+    "missing_column": "weight",
+    "duplicate_id": "hip_000",
+    "image_without_row": "stranger",
+    "row_without_image": "hip_004",
+    "zero_byte": "hip_004",
+    "truncated": "hip_004",
+    "text_target": "high",
+    "negative_target": "-0.9",
+    "milligrams": "mg/cm",
+    "no_target": "hip_002",
+    "unknown_category": "sometimes",
+    "constant": "age",
+}
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+@pytest.mark.parametrize("command", ["check", "compare"])
+def test_bad_input_is_one_clear_error_and_nothing_is_written(tmp_path, capsys, fault, command):
+    table = write_cohort(tmp_path / "c", n=24)
+    images = table.parent / "images"
+    _spoil(pd.read_csv(table), images, fault).to_csv(table, index=False)
+    out = tmp_path / "RUN"
+    code = main(["check", str(table), "--images", str(images)]) if command == "check" else _compare(table, out)
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.err.startswith("error: ") and "Traceback" not in captured.err
+    assert FAULTS[fault] in captured.err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--models", "xatn"], "did you mean 'xattn'"),
+        (["--backbone", "resnet_34x"], "resnet34"),
+        (["--weights", "/nowhere/weights.safetensors"], "weights.safetensors"),
+        (["--folds", "50"], "patients"),
+        (["--plan", "/nowhere/plan.json"], "plan.json"),
+        (["--settings", "/nowhere/config.yaml"], "config.yaml"),
+    ],
+)
+def test_impossible_requests_are_one_clear_error(tmp_path, cohort_table, capsys, more, words):
+    assert _compare(cohort_table, tmp_path / "RUN", *more) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "RUN").exists()
+
+
+def test_a_missing_table_and_a_missing_yaml(tmp_path, capsys):
+    assert main(["check", str(tmp_path / "none.csv")]) == 2
+    assert "none.csv" in capsys.readouterr().err
+    table = write_cohort(tmp_path / "c", n=8)
+    (table.parent / "cohort.yaml").unlink()
+    assert main(["check", str(table)]) == 2
+    assert "yaml" in capsys.readouterr().err.lower()
+
+
+def test_all_problems_come_in_one_list(tmp_path, capsys):
+    table = write_cohort(tmp_path / "c", n=24)
+    images = table.parent / "images"
+    frame = pd.read_csv(table)
+    for fault in ("negative_target", "unknown_category", "row_without_image", "image_without_row"):
+        frame = _spoil(frame, images, fault)
+    frame.to_csv(table, index=False)
+    assert main(["check", str(table), "--images", str(images)]) == 2
+    error = capsys.readouterr().err
+    assert all(FAULTS[f] in error for f in ("negative_target", "unknown_category", "row_without_image"))
+    assert "stranger" in error
+
+
+def test_existing_run_with_another_configuration(tmp_path, cohort_table, capsys):
+    out = tmp_path / "RUN"
+    assert _compare(cohort_table, out, "--models", "ridge") == 0
+    capsys.readouterr()
+    assert _compare(cohort_table, out, "--models", "ridge", "--seed", "5") == 2
+    assert "another" in capsys.readouterr().err
+
+
+def test_one_class_only_at_a_threshold_is_a_reason_not_a_crash(tmp_path, capsys):
+    table = write_cohort(tmp_path / "c", n=24)
+    frame = pd.read_csv(table)
+    frame["fn_bmd"] = frame["fn_bmd"] + 0.6
+    frame.to_csv(table, index=False)
+    out = tmp_path / "RUN"
+    assert _compare(table, out, "--models", "ridge") == 0
+    screening = pd.read_csv(out / "screening.csv")
+    auroc = screening[(screening["metric"] == "auroc") & (screening["threshold"] == -2.5)]
+    assert auroc["value"].isna().all() and auroc["reason"].str.len().gt(0).all()
+
+
+def test_patient_header_text_never_reaches_output_or_results(simulated, tmp_path, capsys):
+    copy = tmp_path / "c"
+    shutil.copytree(simulated.parent, copy)
+    secret = "Confidential^Person"
+    for path in sorted((copy / "images").glob("*.dcm")):
+        data = pydicom.dcmread(path)
+        data.PatientName, data.PatientBirthDate = secret, "19310203"
+        data.save_as(path)
+    out = tmp_path / "RUN"
+    assert _compare(copy / "cohort.csv", out, "--models", "ridge", "image_only") == 0
+    broken = copy / "images" / sorted(p.name for p in (copy / "images").glob("*.dcm"))[0]
+    broken.write_bytes(broken.read_bytes()[:4000])
+    assert main(["check", str(copy / "cohort.csv"), "--images", str(copy / "images")]) == 2
+    captured = capsys.readouterr()
+    text = captured.out + captured.err
+    text += "".join(p.read_text(errors="ignore") for p in out.rglob("*") if p.is_file())
+    assert "Confidential" not in text and "19310203" not in text
+
+
+def test_interrupt_says_how_to_go_on(monkeypatch, capsys):
+    def interrupted(cohort: str) -> None:
+        """Stop at once."""
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(cli.COMMANDS, "check", interrupted)
+    assert main(["check", "c.csv"]) == 130
+    assert "continues" in capsys.readouterr().err
+
+
+def test_roles_under_another_name(tmp_path, cohort_table):
+    other = tmp_path / "roles.yaml"
+    other.write_text(yaml.safe_dump({**ROLES, "stratify": []}))
+    images = str(cohort_table.parent / "images")
+    assert main(["check", str(cohort_table), "--images", images, "--config", str(other)]) == 0

@@ -1,0 +1,65 @@
+"""Settings: presets, round trip, refusals."""
+
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from xattn_bmd.config import CompareConfig, ModelConfig, TrainingConfig, from_dict, load_config, to_dict
+from xattn_bmd.errors import ConfigError
+
+
+def test_paper_preset_is_what_the_source_states():
+    paper = CompareConfig.from_preset("paper")
+    assert (paper.model.backbone, paper.model.layers, paper.model.heads) == ("resnet34", 3, 4)
+    assert (paper.image.size, paper.training.loss, paper.folds) == (224, "weighted_smooth_l1", 10)
+
+
+@pytest.mark.parametrize("preset", ["quick", "paper"])
+def test_round_trip_through_yaml(preset):
+    config = CompareConfig.from_preset(preset)
+    assert from_dict(yaml.safe_load(yaml.safe_dump(to_dict(config)))) == config
+
+
+def test_unknown_preset_is_refused():
+    with pytest.raises(ConfigError, match="'fast'"):
+        CompareConfig.from_preset("fast")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"folds": 1}, "folds must be at least 2, but 1"),
+        ({"repeats": 0}, "repeats must be at least 1"),
+        ({"protocol": "leaky"}, "protocol is one of"),
+        ({"inner_fraction": 0.9}, "inner_fraction must lie between"),
+        ({"model": ModelConfig(width=30, heads=4)}, "multiple of model.heads"),
+        ({"training": TrainingConfig(loss="huber")}, "training.loss is one of"),
+        ({"training": TrainingConfig(beta=0.0)}, "training.beta must lie between"),
+        ({"training": TrainingConfig(batch_size=1)}, "training.batch_size must be at least 2"),
+    ],
+)
+def test_impossible_values_are_refused(changes, words):
+    with pytest.raises(ConfigError, match=words):
+        replace(CompareConfig(), **changes)
+
+
+def test_unknown_key_in_a_settings_file_is_refused(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("training: {epoch: 3}\n")
+    with pytest.raises(ConfigError, match="epoch"):
+        load_config(path)
+
+
+def test_settings_file_keeps_defaults_for_the_rest(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("training: {epochs: 3}\nfolds: 4\n")
+    assert load_config(path) == CompareConfig(folds=4, training=TrainingConfig(epochs=3))
+
+
+@pytest.mark.parametrize("content", ["- a\n- b\n", "{unclosed", ""])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path, content):
+    path = tmp_path / "config.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match="YAML"):
+        load_config(path)

@@ -1,0 +1,72 @@
+"""Bone mineral density from radiographs and the clinical record, and an honest answer to whether fusing them helps.
+
+The public names below are imported when first used, so ``import xattn_bmd`` costs nothing.
+
+Example:
+    >>> import xattn_bmd
+    >>> xattn_bmd.get_reference("lunar_femoral_neck_white_female").sex
+    'female'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xattn_bmd.bone.reference import get_reference as get_reference
+    from xattn_bmd.bone.tscore import t_score as t_score
+    from xattn_bmd.bone.tscore import who_class as who_class
+    from xattn_bmd.config import CompareConfig as CompareConfig
+    from xattn_bmd.config import ImageConfig as ImageConfig
+    from xattn_bmd.config import ModelConfig as ModelConfig
+    from xattn_bmd.config import TrainingConfig as TrainingConfig
+    from xattn_bmd.data.cohort import Cohort as Cohort
+    from xattn_bmd.data.datamodule import CohortDataModule as CohortDataModule
+    from xattn_bmd.data.folds import FoldPlan as FoldPlan
+    from xattn_bmd.data.radiograph import read_radiograph as read_radiograph
+    from xattn_bmd.errors import XattnBmdError as XattnBmdError
+    from xattn_bmd.metrics.screening import screening as screening
+    from xattn_bmd.models.network import build_network as build_network
+    from xattn_bmd.simulate.cohort import simulate_cohort as simulate_cohort
+    from xattn_bmd.training.crossval import compare as compare
+    from xattn_bmd.training.module import DensityModule as DensityModule
+    from xattn_bmd.training.predictor import Predictor as Predictor
+    from xattn_bmd.training.run import Run as Run
+    from xattn_bmd.training.run import load_run as load_run
+
+_HOMES = {
+    "Cohort": "data.cohort",
+    "CohortDataModule": "data.datamodule",
+    "CompareConfig": "config",
+    "DensityModule": "training.module",
+    "FoldPlan": "data.folds",
+    "ImageConfig": "config",
+    "ModelConfig": "config",
+    "Predictor": "training.predictor",
+    "Run": "training.run",
+    "TrainingConfig": "config",
+    "XattnBmdError": "errors",
+    "build_network": "models.network",
+    "compare": "training.crossval",
+    "get_reference": "bone.reference",
+    "load_run": "training.run",
+    "read_radiograph": "data.radiograph",
+    "screening": "metrics.screening",
+    "simulate_cohort": "simulate.cohort",
+    "t_score": "bone.tscore",
+    "who_class": "bone.tscore",
+}
+__all__ = sorted(_HOMES)  # noqa: PLE0605 - the names live in one place, the table above
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'xattn_bmd' has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
+    value = getattr(import_module(f"xattn_bmd.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

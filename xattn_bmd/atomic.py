@@ -1,0 +1,98 @@
+"""Files and folders that are either whole or absent, whatever kills the process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from xattn_bmd.errors import RunError, XattnBmdError
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextmanager
+def atomic_folder(target: Path, *, error: type[XattnBmdError] = RunError) -> Iterator[Path]:
+    """Yield a temporary sibling folder that becomes ``target`` when the block ends without an error.
+
+    Args:
+        target: the folder to make; it must not exist.
+        error: the class raised for a full or unwritable disk.
+
+    Raises:
+        XattnBmdError: of class ``error`` where the disk is full or cannot be written; nothing is left behind.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> root = pathlib.Path(tempfile.mkdtemp())
+        >>> with atomic_folder(root / "fold_00") as folder:
+        ...     _ = (folder / "history.csv").write_text("epoch")
+        >>> (root / "fold_00" / "history.csv").read_text()
+        'epoch'
+    """
+    with _explained(target, error):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".partial-{target.name}-", dir=target.parent))
+        try:
+            yield partial
+            partial.chmod(0o755)
+            partial.replace(target)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+
+def atomic_write(target: Path, content: str | bytes, *, error: type[XattnBmdError] = RunError) -> None:
+    """Write a file in one step: a reader sees the old content or the new, never a part.
+
+    Args:
+        target: the file to write; an existing one is replaced.
+        content: text (stored as UTF-8) or bytes.
+        error: the class raised for a full or unwritable disk.
+
+    Raises:
+        XattnBmdError: of class ``error`` where the disk is full or cannot be written.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with _explained(target, error):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".partial-{target.name}-", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+            Path(name).chmod(0o644)
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def remove_partials(folder: Path) -> None:
+    """Delete the temporary files and folders that a killed process left directly in ``folder``."""
+    for partial in folder.glob(".partial-*"):
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _explained(target: Path, error: type[XattnBmdError]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as cause:
+        if cause.errno in _NO_SPACE:
+            raise error(
+                f"Writing {target.name} needs free disk space, but the disk holding {target.parent} is full; "
+                "nothing half-written was kept: free some space and run the same command again."
+            ) from cause
+        if cause.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
+            raise error(
+                f"Writing {target.name} needs a writable folder, but {target.parent} refused it; "
+                "choose another output folder or mend its permissions."
+            ) from cause
+        raise

@@ -1,0 +1,107 @@
+"""T-scores and the WHO classes of bone density."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from xattn_bmd.bone.reference import Reference
+from xattn_bmd.errors import ConfigError
+
+NORMAL_EDGE = -1.0
+OSTEOPOROSIS_EDGE = -2.5
+WHO_THRESHOLDS = (NORMAL_EDGE, OSTEOPOROSIS_EDGE)
+
+EDGE_TOLERANCE = 1e-6
+"""A T-score this close to an edge counts as lying on it.
+
+It is about 1e-7 g/cm², the rounding of a float32 density and four orders below what a DXA device reports.
+"""
+
+
+def t_score(density: ArrayLike, *, reference: Reference) -> NDArray[np.float64]:
+    """Return how many reference SDs a density lies above the young-adult mean.
+
+    Args:
+        density: (N,) or scalar, g/cm², on the device scale of ``reference``.
+        reference: the young-adult population.
+
+    Returns:
+        T-score with the shape of ``density``, no unit.
+
+    Example:
+        >>> from xattn_bmd.bone.reference import get_reference
+        >>> round(float(t_score(0.899, reference=get_reference("lunar_femoral_neck_white_female"))), 2)
+        -1.0
+    """
+    return (np.asarray(density, dtype=np.float64) - reference.mean) / reference.sd
+
+
+def density_at(t: ArrayLike, *, reference: Reference) -> NDArray[np.float64]:
+    """Return the density that has a given T-score; the inverse of :func:`t_score`.
+
+    Args:
+        t: (N,) or scalar T-score.
+        reference: the young-adult population.
+
+    Returns:
+        Density with the shape of ``t``, g/cm².
+
+    Example:
+        >>> from xattn_bmd.bone.reference import get_reference
+        >>> round(float(density_at(-2.5, reference=get_reference("lunar_femoral_neck_white_female"))), 3)
+        0.691
+    """
+    return reference.mean + np.asarray(t, dtype=np.float64) * reference.sd
+
+
+def who_class(t: ArrayLike) -> NDArray[np.str_]:
+    """Return the WHO class of each T-score.
+
+    ``normal`` for T >= -1, ``osteoporosis`` for T <= -2.5, ``osteopenia`` between; a T-score within
+    :data:`EDGE_TOLERANCE` of an edge lies on it, so T = -1 is normal and T = -2.5 is osteoporosis.  A missing
+    T-score is ``unknown``.
+
+    Args:
+        t: (N,) or scalar T-score.
+
+    Returns:
+        Class names with the shape of ``t``.
+
+    Example:
+        >>> who_class([-0.5, -1.0, -1.1, -2.5]).tolist()
+        ['normal', 'normal', 'osteopenia', 'osteoporosis']
+    """
+    scores = np.asarray(t, dtype=np.float64)
+    not_normal = is_low(scores, threshold=NORMAL_EDGE)
+    osteoporosis = is_low(scores, threshold=OSTEOPOROSIS_EDGE)
+    classes = np.where(osteoporosis, "osteoporosis", np.where(not_normal, "osteopenia", "normal"))
+    return np.where(np.isnan(scores), "unknown", classes)[()]
+
+
+def is_low(t: ArrayLike, *, threshold: float) -> NDArray[np.bool_]:
+    """Return whether each T-score is low at a WHO threshold.
+
+    At -1 low means *not normal* (T < -1), at -2.5 it means *osteoporosis* (T <= -2.5), with the tolerance of
+    :func:`who_class`.  A missing T-score is not low.
+
+    Args:
+        t: (N,) or scalar T-score.
+        threshold: -1 or -2.5.
+
+    Returns:
+        Booleans with the shape of ``t``.
+
+    Raises:
+        ConfigError: if the threshold is no edge of a WHO class.
+
+    Example:
+        >>> is_low([-1.0, -1.1, -2.5], threshold=-1.0).tolist()
+        [False, True, True]
+    """
+    scores = np.asarray(t, dtype=np.float64)
+    if threshold == NORMAL_EDGE:
+        return np.asarray(scores < NORMAL_EDGE - EDGE_TOLERANCE)
+    if threshold == OSTEOPOROSIS_EDGE:
+        return np.asarray(scores <= OSTEOPOROSIS_EDGE + EDGE_TOLERANCE)
+    raise ConfigError(f"A screening threshold is T = -1 or T = -2.5, but {threshold} was given; choose one of the two.")

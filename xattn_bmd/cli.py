@@ -1,0 +1,272 @@
+"""The command line: each command is a typed function; jsonargparse reads its signature and docstring.
+
+Nothing heavy is imported before a command runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from xattn_bmd.errors import XattnBmdError
+
+if TYPE_CHECKING:
+    from xattn_bmd.config import CompareConfig
+    from xattn_bmd.training.run import Run
+
+
+def demo_command(
+    *, n: int = 233, folds: int = 10, seed: int = 0, out: str = "xattn-bmd-demo", models: list[str] | None = None
+) -> None:
+    """Simulate hips, compare the models by cross-validation, print the table, write the run folder.
+
+    Args:
+        n: number of simulated radiographs.
+        folds: number of folds.
+        seed: seed of simulation, folds, weights, batches and augmentation.
+        out: run folder; the simulated cohort lies in its subfolder "simulated".
+        models: names of the models; all six of the demo by default.
+    """
+    from xattn_bmd.data.cohort import Cohort
+    from xattn_bmd.training.crossval import compare
+
+    root = Path(out)
+    table = _simulate(root / "simulated", n=n, preset="hcs", seed=seed, workers=None)
+    cohort = Cohort.from_csv(table, images=table.parent / "images")
+    run = compare(cohort, out=root, models=models, folds=folds, seed=seed, cache=root / "cache")
+    _print_run(run)
+
+
+def simulate_command(
+    out: str, *, n: int = 233, preset: Literal["hcs", "screening"] = "hcs", seed: int = 0, workers: int | None = None
+) -> None:
+    """Simulate hip radiographs as DICOM files with a clinical table and the truth behind them.
+
+    Args:
+        out: folder to write: images/, cohort.csv, cohort.yaml, truth/.
+        n: number of radiographs.
+        preset: kind of people: "hcs" (the original study's shape) or "screening" (age 50 to 85).
+        seed: seed; the same seed gives the same files.
+        workers: processes; all cores by default.
+    """
+    table = _simulate(Path(out), n=n, preset=preset, seed=seed, workers=workers)
+    print(f"{n} simulated radiographs: {table}")
+
+
+def check_command(cohort: str, *, images: str | None = None, config: str | None = None) -> None:
+    """Read a clinical table and its radiographs and list everything that is wrong with them.
+
+    Args:
+        cohort: the clinical table (CSV).
+        images: folder of the radiographs; without it only the table is checked.
+        config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
+    """
+    from xattn_bmd.data.cohort import Cohort
+
+    opened = Cohort.from_csv(cohort, images=images, config=config)
+    opened.require_valid(require_images=images is not None, read_images=images is not None)
+    for problem in opened.check(require_images=images is not None):
+        print(f"note: {problem.message}")
+    print(f"no errors: {len(opened)} radiographs of {len(set(opened.patient_ids))} patients")
+
+
+def compare_command(
+    cohort: str,
+    *,
+    out: str,
+    images: str | None = None,
+    config: str | None = None,
+    models: list[str] | None = None,
+    folds: int | None = None,
+    repeats: int | None = None,
+    seed: int | None = None,
+    protocol: Literal["nested", "paper"] | None = None,
+    preset: Literal["quick", "paper"] = "quick",
+    settings: str | None = None,
+    backbone: str | None = None,
+    weights: str | None = None,
+    image_size: int | None = None,
+    epochs: int | None = None,
+    plan: str | None = None,
+    cache: str | None = None,
+) -> None:
+    """Compare models on one fold plan; the same command continues a run that was killed.
+
+    Args:
+        cohort: the clinical table (CSV).
+        out: run folder.
+        images: folder of the radiographs.
+        config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
+        models: names of the models, e.g. xattn concat image_only metadata_only ridge boosted_trees.
+        folds: number of folds (10).
+        repeats: repetitions of the cross-validation with other folds (1).
+        seed: seed of folds, weights, batches and augmentation (0).
+        protocol: "nested", or "paper": checkpoint chosen on the scored fold, which is optimistic.
+        preset: "quick" (small network, small images) or "paper" (ResNet-34, 224 pixels).
+        settings: YAML file as a run's config.yaml, in place of a preset.
+        backbone: name of a timm model.
+        weights: "none", "pretrained", "hub", or the path of a .safetensors file.
+        image_size: height and width of the network's input, pixels.
+        epochs: largest number of epochs.
+        plan: your own fold plan (JSON or CSV).
+        cache: folder of decoded images; the user's cache folder by default.
+    """
+    from xattn_bmd.data.cohort import Cohort
+    from xattn_bmd.data.folds import FoldPlan
+    from xattn_bmd.training.crossval import compare
+
+    opened = Cohort.from_csv(cohort, images=images, config=config)
+    base = _configured(preset, settings, opened.roles.reference)
+    run = compare(
+        opened,
+        out=out,
+        models=models,
+        folds=folds,
+        repeats=repeats,
+        seed=seed,
+        protocol=protocol,
+        config=_overridden(base, backbone=backbone, weights=weights, image_size=image_size, epochs=epochs),
+        plan=FoldPlan.load(plan, cohort=opened) if plan else None,
+        cache=cache,
+    )
+    _print_run(run)
+
+
+def predict_command(
+    predictor: str, cohort: str, *, out: str, images: str | None = None, config: str | None = None
+) -> None:
+    """Estimate density, T-score and WHO class of every radiograph of a table.
+
+    Args:
+        predictor: RUN/MODEL of a finished comparison, or a saved predictor.
+        cohort: the clinical table (CSV); a target column is not needed.
+        out: CSV file to write.
+        images: folder of the radiographs.
+        config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
+    """
+    from xattn_bmd.atomic import atomic_write
+    from xattn_bmd.data.cohort import Cohort
+    from xattn_bmd.training.predictor import Predictor
+
+    loaded = Predictor.load(predictor)
+    table = loaded.predict(Cohort.from_csv(cohort, images=images, config=config))
+    atomic_write(Path(out), table.to_csv(index=False))
+    print(f"{len(table)} radiographs estimated: {out}" + (SIMULATED if loaded.simulated else ""))
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo_command,
+    "simulate": simulate_command,
+    "check": check_command,
+    "compare": compare_command,
+    "predict": predict_command,
+}
+SIMULATED = " (simulated radiographs: no clinical evidence)"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: words after the program's name; None takes the process's own.
+
+    Returns:
+        0 if it ended well, 2 for bad input, 130 if it was interrupted.
+    """
+    from jsonargparse import ArgumentParser
+
+    words = _listed(sys.argv[1:] if arguments is None else arguments)
+    parser = ArgumentParser(prog="xattn-bmd", description="Bone mineral density from radiographs and the record.")
+    commands = parser.add_subcommands()
+    for name, function in COMMANDS.items():
+        command = ArgumentParser()
+        if name in words:  # reading a signature takes time, and only the chosen command's is needed
+            command.add_function_arguments(function, as_positional=True)
+        commands.add_subcommand(name, command, help=_summary(function))
+    chosen = parser.parse_args(words)
+    name = chosen.subcommand
+    try:
+        COMMANDS[name](**chosen[name].as_dict())
+    except XattnBmdError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues where it stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _listed(arguments: Sequence[str]) -> list[str]:
+    """Turn ``--models a b c`` into the one word ``--models=[a,b,c]`` that jsonargparse reads."""
+    words: list[str] = []
+    names: list[str] | None = None
+    for word in [*arguments, "--"]:
+        if names is not None and not word.startswith("-"):
+            names.append(word)
+            continue
+        if names is not None:
+            words.append(names[0] if names[0].startswith("--models=") else f"--models=[{','.join(names)}]")
+        names = [] if word == "--models" else None
+        if word != "--models":
+            words.append(word)
+    return words[:-1]
+
+
+def _summary(function: Callable[..., None]) -> str:
+    return (function.__doc__ or "").split("\n")[0]
+
+
+def _simulate(out: Path, *, n: int, preset: Literal["hcs", "screening"], seed: int, workers: int | None) -> Path:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from xattn_bmd.simulate.cohort import simulate_cohort
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("simulating radiographs", total=n)
+        return simulate_cohort(
+            out,
+            n=n,
+            preset=preset,
+            seed=seed,
+            workers=workers,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+def _configured(preset: Literal["quick", "paper"], settings: str | None, reference: str | None) -> CompareConfig:
+    from dataclasses import replace
+
+    from xattn_bmd.config import CompareConfig, load_config
+
+    if settings is not None:
+        return load_config(Path(settings))
+    base = CompareConfig.from_preset(preset)
+    return base if reference is None else replace(base, reference=reference)
+
+
+def _overridden(
+    base: CompareConfig, *, backbone: str | None, weights: str | None, image_size: int | None, epochs: int | None
+) -> CompareConfig:
+    from dataclasses import replace
+
+    return replace(
+        base,
+        model=replace(base.model, backbone=backbone or base.model.backbone, weights=weights or base.model.weights),
+        image=replace(base.image, size=base.image.size if image_size is None else image_size),
+        training=replace(base.training, epochs=base.training.epochs if epochs is None else epochs),
+    )
+
+
+def _print_run(run: Run) -> None:
+    from xattn_bmd.report.tables import comparison_table
+
+    tables = run.metrics(), run.screening(), run.comparisons()
+    print(comparison_table(*tables, optimistic=run.optimistic, simulated=run.simulated))
+    print(f"run folder: {run.folder}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,272 @@
+"""Every setting of a comparison, as frozen dataclasses with two named presets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+from xattn_bmd.errors import ConfigError
+
+Protocol = Literal["nested", "paper"]
+Preset = Literal["quick", "paper"]
+LossName = Literal["weighted_smooth_l1", "smooth_l1", "mse", "mae"]
+Weighting = Literal["t_score_bands", "label_density", "none"]
+
+DEMO_MODELS = ("xattn", "concat", "image_only", "metadata_only", "ridge", "boosted_trees")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageConfig:
+    """How a file becomes the pixels that are cached.
+
+    Attributes:
+        size: height and width of the cached square image, pixels.
+        crop: ``"border"`` cuts away the unexposed collimation border, ``"none"`` keeps the whole picture.
+        window: lower and upper percentile of the picture's own grey levels that map to 0 and 1.
+    """
+
+    size: int = 224
+    crop: Literal["border", "none"] = "border"
+    window: tuple[float, float] = (0.5, 99.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """Ranges of the random changes made to a training image; each radiograph draws its own in every epoch.
+
+    Attributes:
+        rotation: largest rotation, degrees.
+        translation: largest shift, fraction of the image side.
+        scale: largest relative change of size.
+        contrast: largest relative change of contrast.
+        gamma: largest log2 change of gamma.
+        noise: SD of additive noise, grey levels in 0-1.
+    """
+
+    rotation: float = 8.0
+    translation: float = 0.05
+    scale: float = 0.08
+    contrast: float = 0.15
+    gamma: float = 0.2
+    noise: float = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Size of the networks; every fusion of a comparison gets the same one.
+
+    Attributes:
+        backbone: name of a timm model.
+        weights: ``"none"``, ``"pretrained"`` (the extra of that name), ``"hub"`` (timm's hub, needs to be online) or
+            the path of a ``.safetensors`` file.
+        width: token width ``D``.
+        layers: cross-attention layers ``L``.
+        heads: attention heads ``H``.
+        dropout: dropout rate in fusion and head.
+    """
+
+    backbone: str = "resnet34"
+    weights: str = "none"
+    width: int = 128
+    layers: int = 3
+    heads: int = 4
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How every network of a comparison is trained.
+
+    Attributes:
+        loss: training loss on density in g/cm².
+        beta: width of the quadratic part of Smooth L1, g/cm².
+        weighting: how the loss weights follow the density of the training folds.
+        epochs: largest number of epochs.
+        patience: epochs without a better validation loss before training stops.
+        batch_size: radiographs a step.
+        learning_rate: peak of the one-cycle schedule (AdamW).
+        weight_decay: AdamW weight decay.
+        augment: random changes of the training images.
+        precision: Lightning precision of the Trainer.
+        accelerator: Lightning accelerator; ``"auto"`` takes a GPU when there is one.
+    """
+
+    loss: LossName = "weighted_smooth_l1"
+    beta: float = 0.05
+    weighting: Weighting = "t_score_bands"
+    epochs: int = 60
+    patience: int = 15
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    accelerator: str = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareConfig:
+    """One comparison: models, folds and everything the models share.
+
+    Attributes:
+        models: names from the registry of fusions and of scikit-learn baselines.
+        folds: number of folds.
+        repeats: repetitions of the cross-validation with other folds.
+        inner_fraction: share of each training part that is held out for early stopping (protocol ``nested``).
+        seed: seed of folds, initial weights, batches and augmentation.
+        protocol: ``"nested"`` (nothing about the scored fold is used) or ``"paper"`` (checkpoint chosen on the scored
+            fold; optimistic, and labelled so).
+        reference: name of the young-adult reference population for T-scores.
+        image: image settings.
+        model: network settings.
+        training: training settings.
+    """
+
+    models: tuple[str, ...] = DEMO_MODELS
+    folds: int = 10
+    repeats: int = 1
+    inner_fraction: float = 0.15
+    seed: int = 0
+    protocol: Protocol = "nested"
+    reference: str = "lunar_femoral_neck_white_female"
+    image: ImageConfig = field(default_factory=ImageConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse values that no comparison can be run with.
+
+        Raises:
+            ConfigError: naming the setting, its rule and the value found.
+        """
+        model, training = self.model, self.training
+        _at_least("folds", self.folds, 2)
+        _at_least("repeats", self.repeats, 1)
+        _at_least("image.size", self.image.size, 32)
+        _at_least("model.layers", model.layers, 1)
+        _at_least("model.heads", model.heads, 1)
+        _at_least("training.epochs", training.epochs, 1)
+        _at_least("training.patience", training.patience, 1)
+        _at_least("training.batch_size", training.batch_size, 2)
+        _one_of("protocol", self.protocol, get_args(Protocol))
+        _one_of("training.loss", training.loss, get_args(LossName))
+        _one_of("training.weighting", training.weighting, get_args(Weighting))
+        _between("inner_fraction", self.inner_fraction, 0.0, 0.5)
+        _between("training.beta", training.beta, 0.0, 10.0)
+        _between("training.learning_rate", training.learning_rate, 0.0, 1.0)
+        if model.width % model.heads:
+            raise ConfigError(
+                f"model.width must be a multiple of model.heads, but {model.width} and {model.heads} were given; "
+                "choose a width such as 128 with 4 heads."
+            )
+
+    @classmethod
+    def from_preset(cls, preset: Preset) -> CompareConfig:
+        """Return the settings of a named preset.
+
+        ``quick``: a small backbone on small images, minutes on two CPU cores.  ``paper``: ResNet-34, 224 pixels,
+        3 layers, 4 heads, Weighted Smooth L1, as far as the source states them; the rest is our choice.
+
+        Raises:
+            ConfigError: if the name is unknown.
+
+        Example:
+            >>> CompareConfig.from_preset("paper").model.backbone
+            'resnet34'
+        """
+        if preset == "paper":
+            return cls()
+        if preset == "quick":
+            return _quick()
+        raise ConfigError(f"A preset is 'quick' or 'paper', but {preset!r} was given; choose one of the two.")
+
+
+def _quick() -> CompareConfig:
+    return CompareConfig(
+        image=ImageConfig(size=128),
+        model=ModelConfig(backbone="resnet10t", width=64),
+        training=TrainingConfig(epochs=20, patience=8, learning_rate=2e-3),
+    )
+
+
+def to_dict(config: CompareConfig) -> dict[str, Any]:
+    """Return a configuration as plain lists and dictionaries, ready for YAML or JSON.
+
+    Example:
+        >>> to_dict(CompareConfig())["model"]["heads"]
+        4
+    """
+    return _plain(asdict(config))  # type: ignore[no-any-return]
+
+
+def from_dict(values: dict[str, Any]) -> CompareConfig:
+    """Return the configuration that :func:`to_dict` wrote.
+
+    Raises:
+        ConfigError: if a key is unknown.
+
+    Example:
+        >>> from_dict(to_dict(CompareConfig())) == CompareConfig()
+        True
+    """
+    return _build(CompareConfig, values, where="configuration")  # type: ignore[no-any-return]
+
+
+def load_config(path: Path) -> CompareConfig:
+    """Read settings from a YAML file such as a run's ``config.yaml``; what it does not name keeps its default.
+
+    Raises:
+        ConfigError: if the file is missing, is no YAML mapping, or has an unknown key.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as cause:
+        raise ConfigError(f"Settings are read from a YAML file, but {path} cannot be read as one; mend it.") from cause
+    if not isinstance(values, dict):
+        raise ConfigError(f"Settings are a YAML mapping, but {path} holds {type(values).__name__}; see a config.yaml.")
+    return from_dict(values)
+
+
+def _at_least(name: str, value: float, least: float) -> None:
+    if value < least:
+        raise ConfigError(f"{name} must be at least {least}, but {value} was given; choose a larger value.")
+
+
+def _between(name: str, value: float, low: float, high: float) -> None:
+    if not low < value < high:
+        raise ConfigError(f"{name} must lie between {low} and {high}, but {value} was given; choose another value.")
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{name} is one of {', '.join(allowed)}, but {value!r} was given; mend the spelling.")
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _build(kind: Any, values: dict[str, Any], *, where: str) -> Any:  # noqa: ANN401
+    known = {item.name for item in fields(kind)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(
+            f"The {where} has the keys {sorted(known)}, but {unknown} was found; remove it or mend its spelling."
+        )
+    hints = get_type_hints(kind)
+    return kind(**{key: _convert(hints[key], value, where=f"{where}.{key}") for key, value in values.items()})
+
+
+def _convert(hint: Any, value: Any, *, where: str) -> Any:  # noqa: ANN401
+    if is_dataclass(hint):
+        return _build(hint, value, where=where)
+    if isinstance(value, list):
+        return tuple(value)
+    return value

@@ -1,0 +1,146 @@
+"""Every radiograph decoded once: a uint16 memory map keyed by the files' content and the preprocessing.
+
+Layout of the cache folder (private to the user, for it holds patients' pictures)::
+
+    digests.json                              memo of file digests, by hashed path, size and times
+    PREPROCESSING/pictures/DIGEST.picture     single pictures of a build that is not finished
+    PREPROCESSING/maps/FILES/pixels.npy       (N, size, size) uint16
+    PREPROCESSING/maps/FILES/records.json     what is remembered of each row
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xattn_bmd.config import ImageConfig
+from xattn_bmd.data.cache_build import build_map, default_workers
+from xattn_bmd.data.file_digest import FileDigests
+from xattn_bmd.data.picture_map import PictureMap, map_key, open_map, preprocessing_key
+from xattn_bmd.errors import CacheError
+
+_ENVIRONMENT = "XATTN_BMD_CACHE"
+
+
+@dataclass(frozen=True)
+class ImageCache:
+    """The opened cache of a cohort; row ``i`` belongs to ``ids[i]``.
+
+    Attributes:
+        ids: radiograph ids, ``N`` long.
+        pixels: ``(N, size, size)`` uint16, read-only memory map, bone bright.
+        content_hashes: ``N`` fingerprints of the decoded pictures; equal ones are one picture in two files.
+        steps: by id, every step from file to cached picture.
+        spacing_mm: by id, ``(row, column)`` spacing of the cached picture in mm, or None.
+        decoded: files that this call had to decode; 0 on a second run.
+    """
+
+    ids: tuple[str, ...]
+    pixels: NDArray[np.uint16]
+    content_hashes: tuple[str, ...]
+    steps: dict[str, tuple[str, ...]]
+    spacing_mm: dict[str, tuple[float, float] | None]
+    decoded: int
+
+
+def default_cache_folder() -> Path:
+    """Return the folder of ``XATTN_BMD_CACHE``, else ``xattn_bmd`` in the user's cache folder.
+
+    Example:
+        >>> default_cache_folder().name
+        'xattn_bmd'
+    """
+    named = os.environ.get(_ENVIRONMENT)
+    if named:
+        return Path(named).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "xattn_bmd"
+
+
+def cached_images(
+    paths: Mapping[str, Path],
+    *,
+    image: ImageConfig,
+    folder: Path,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ImageCache:
+    """Open the cached pictures of a cohort, decoding the files that the cache does not hold yet.
+
+    Args:
+        paths: image file of each radiograph id.
+        image: preprocessing settings.
+        folder: the cache folder, made where it is absent.
+        workers: decoding threads; None takes the CPU cores, at most 8.
+        progress: called with (files decoded, files to decode).
+
+    Returns:
+        the pictures as a read-only memory map, in the order of ``paths``.
+
+    Raises:
+        RadiographError: if files cannot be read; one error lists them all.
+        CacheError: if there is no file to read, or the cache folder is full or cannot be written.
+    """
+    if not paths:
+        raise CacheError("The image cache needs at least one radiograph, but none was given; check the cohort.")
+    _make_private(folder)
+    known = FileDigests(folder)
+    home = folder / preprocessing_key(image)
+    digests = _known_digests(paths, known)
+    known.save()
+    complete, decoded = len(digests) == len(paths), 0
+    opened = _opened(home, digests, size=image.size) if complete else None
+    if opened is None:
+        decoded = build_map(
+            paths, digests, image=image, home=home, workers=workers or default_workers(), progress=progress
+        )
+        opened = _opened(home, digests, size=image.size)
+    if opened is None:
+        raise CacheError(
+            f"A finished image cache must be readable, but the one just written in {folder} is not; "
+            "another program may be deleting it: choose another cache folder."
+        )
+    return _as_cache(tuple(paths), opened, decoded=decoded)
+
+
+def _known_digests(paths: Mapping[str, Path], known: FileDigests) -> dict[str, str]:
+    """Return the digest of each readable file; the reader explains the others."""
+    digests = {}
+    for name, path in paths.items():
+        try:
+            digests[name] = known.digest(Path(path))
+        except OSError:
+            continue
+    return digests
+
+
+def _opened(home: Path, digests: Mapping[str, str], *, size: int) -> PictureMap | None:
+    return open_map(home / "maps" / map_key(tuple(digests.values())), size=size)
+
+
+def _as_cache(ids: tuple[str, ...], opened: PictureMap, *, decoded: int) -> ImageCache:
+    records = dict(zip(ids, opened.records, strict=True))
+    return ImageCache(
+        ids=ids,
+        pixels=opened.pixels,
+        content_hashes=tuple(record.content_hash for record in opened.records),
+        steps={name: record.steps for name, record in records.items()},
+        spacing_mm={name: record.spacing_mm for name, record in records.items()},
+        decoded=decoded,
+    )
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as cause:
+        raise CacheError(
+            f"The image cache needs a writable folder, but {folder} cannot be made; "
+            f"name another one in the environment variable {_ENVIRONMENT}."
+        ) from cause

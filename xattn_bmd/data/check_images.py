@@ -1,0 +1,96 @@
+"""Checks of the join between table and image files, and of the pictures themselves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+
+import pandas as pd
+
+from xattn_bmd.data.image_files import ImageMatch, image_name
+from xattn_bmd.data.problem import Problem, listed
+from xattn_bmd.data.roles import CohortRoles
+from xattn_bmd.data.table import text_column
+from xattn_bmd.errors import RadiographError
+from xattn_bmd.types import Radiograph
+
+
+def check_images(table: pd.DataFrame, *, roles: CohortRoles, images: ImageMatch) -> list[Problem]:
+    """Return rows without an image, images without a row, and rows that several or shared files fit."""
+    if images.folder is None:
+        return [Problem("no_images", "Images are needed here, but no image folder was given; pass images=FOLDER.")]
+    if roles.id not in table.columns:
+        return []
+    names = [name for name in text_column(table[roles.id]) if name is not None]
+    problems = []
+    for name, paths in images.ambiguous.items():
+        files = listed([path.relative_to(images.folder).as_posix() for path in paths])
+        message = f"A radiograph has one image file, but {name} has {len(paths)} ({files}); keep one."
+        problems.append(Problem("several_images", message, (name,)))
+    absent = [name for name in dict.fromkeys(names) if name not in images.paths and name not in images.ambiguous]
+    if absent:
+        problems.append(Problem("no_image", _absent_message(absent, roles=roles, images=images), tuple(absent)))
+    if images.without_row:
+        surplus = [path.relative_to(images.folder).as_posix() for path in images.without_row]
+        message = (
+            f"Every image belongs to a row of the table, but {len(surplus)} file(s) do not: {listed(surplus)}; "
+            "add the rows, or move the files away."
+        )
+        problems.append(Problem("no_row", message))
+    return problems + _shared_files(images)
+
+
+def check_pictures(images: ImageMatch) -> list[Problem]:
+    """Decode every matched file; return unreadable ones, and radiographs that show the same picture."""
+    from xattn_bmd.data.radiograph import read_radiograph  # loads the decoders, which only this check needs
+
+    problems: list[Problem] = []
+    radiographs_of: dict[str, list[str]] = {}
+    for name, path in sorted(images.paths.items()):
+        try:
+            radiographs_of.setdefault(_picture_hash(read_radiograph(path)), []).append(name)
+        except RadiographError as cause:
+            problems.append(Problem("unreadable_image", f"The image of {name} cannot be used: {cause}", (name,)))
+    for same in radiographs_of.values():
+        if len(same) > 1:
+            message = f"Each radiograph has its own picture, but {listed(same)} show the very same; keep one of them."
+            problems.append(Problem("identical_images", message, tuple(same)))
+    return problems
+
+
+def _absent_message(absent: list[str], *, roles: CohortRoles, images: ImageMatch) -> str:
+    if roles.image is not None:
+        fix = f"mend the names in the column {roles.image}, or the image folder."
+    elif near := _near(absent, [image_name(path) for path in images.without_row]):
+        fix = f"{near[0]} and the file {near[1]} differ only in capitals or leading zeros: did a spreadsheet change it?"
+    else:
+        fix = (
+            "a file is found by its name without suffix: rename it, or name the files in a column declared as 'image'."
+        )
+    return f"Every radiograph needs an image file, but {len(absent)} have none: {listed(absent)}; {fix}"
+
+
+def _near(ids: Iterable[str], files: list[str]) -> tuple[str, str] | None:
+    plain = {_plain(name): name for name in files}
+    return next(((name, plain[_plain(name)]) for name in ids if _plain(name) in plain), None)
+
+
+def _plain(name: str) -> str:
+    return name.lower().lstrip("0")
+
+
+def _shared_files(images: ImageMatch) -> list[Problem]:
+    uses = Counter(path.resolve() for path in images.paths.values())
+    problems = []
+    for shared in sorted(path for path, count in uses.items() if count > 1):
+        names = [name for name, path in images.paths.items() if path.resolve() == shared]
+        message = f"An image belongs to one radiograph, but {shared.name} is named by {listed(names)}; mend the table."
+        problems.append(Problem("shared_image", message, tuple(names)))
+    return problems
+
+
+def _picture_hash(radiograph: Radiograph) -> str:
+    digest = hashlib.sha256(str(radiograph.pixels.shape).encode())
+    digest.update(radiograph.pixels.tobytes())
+    return digest.hexdigest()

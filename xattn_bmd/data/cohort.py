@@ -1,0 +1,254 @@
+"""A cohort: a clinical table whose columns have declared roles, joined with its radiographs by id."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xattn_bmd.data.check import Problem, check_cohort
+from xattn_bmd.data.image_files import ImageMatch, match_by_column, match_by_stem
+from xattn_bmd.data.roles import SIDES, CohortRoles
+from xattn_bmd.data.table import number_column, present, read_text_table, text_column
+from xattn_bmd.errors import CohortError
+from xattn_bmd.types import VariableSchema
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Radiographs, patients and clinical record; nothing is joined by row order.
+
+    Attributes:
+        table: one row a radiograph, in file order.  Columns declared as numbers are float64 where every cell is one;
+            all others are text, None where missing.
+        roles: what each column is for.
+        images: how the image files were matched.
+
+    Example:
+        >>> roles = CohortRoles.from_dict({"id": "scan", "patient": "person", "target": {"column": "bmd"}})
+        >>> table = pd.DataFrame({"scan": ["b", "a"], "person": ["1", "2"], "bmd": ["0.9", "0.7"]})
+        >>> cohort = Cohort.from_table(table, roles=roles)
+        >>> cohort.radiograph_ids, cohort.targets.tolist()
+        (('b', 'a'), [0.9, 0.7])
+    """
+
+    table: pd.DataFrame
+    roles: CohortRoles
+    images: ImageMatch = field(default_factory=ImageMatch)
+
+    @classmethod
+    def from_csv(
+        cls, table: str | Path, *, images: str | Path | None = None, config: str | Path | CohortRoles | None = None
+    ) -> Cohort:
+        """Read a table, its roles and the names of its image files.
+
+        Faults in the content are not raised here: :meth:`check` lists them all.
+
+        Args:
+            table: CSV (comma or semicolon) or TSV file, UTF-8.
+            images: folder of the image files; None takes the folder ``images`` beside the table where there is one.
+            config: ``cohort.yaml`` or the roles themselves; None takes, beside the table, the ``.yaml`` file with the
+                table's name, or else ``cohort.yaml``.
+
+        Raises:
+            CohortError: if the table cannot be read at all, or the image folder does not exist.
+            ConfigError: if there is no usable ``cohort.yaml``.
+        """
+        path = Path(table)
+        values = read_text_table(path)
+        roles = config if isinstance(config, CohortRoles) else CohortRoles.from_yaml(config or _config_beside(path))
+        beside = path.parent / "images"
+        folder = Path(images) if images is not None else (beside if beside.is_dir() else None)
+        return cls.from_table(values, roles=roles, images=folder, table_folder=path.parent)
+
+    @classmethod
+    def from_table(
+        cls,
+        table: pd.DataFrame,
+        *,
+        roles: CohortRoles,
+        images: str | Path | None = None,
+        table_folder: Path | None = None,
+    ) -> Cohort:
+        """Make a cohort from a table in memory.
+
+        Args:
+            table: one row a radiograph.
+            roles: what each column is for.
+            images: folder of the image files, or None.
+            table_folder: second folder in which names in the image column are looked up.
+
+        Raises:
+            CohortError: if the image folder does not exist.
+        """
+        declared = list(roles.schema.numeric) + ([roles.target.column] if roles.target else [])
+        columns = {str(name): _typed(table[name], numeric=name in declared) for name in table.columns}
+        cohort = cls(table=pd.DataFrame(columns, index=range(len(table))), roles=roles)
+        if images is None:
+            return cohort
+        return replace(cohort, images=_match(cohort, folder=Path(images), table_folder=table_folder))
+
+    def __len__(self) -> int:
+        """Number of radiographs."""
+        return len(self.table)
+
+    @property
+    def schema(self) -> VariableSchema:
+        """Names and categories of the clinical variables."""
+        return self.roles.schema
+
+    @cached_property
+    def radiograph_ids(self) -> tuple[str, ...]:
+        """``(N,)`` ids in row order; empty text where an id is missing."""
+        return tuple(name or "" for name in self._texts(self.roles.id))
+
+    @cached_property
+    def patient_ids(self) -> tuple[str, ...]:
+        """``(N,)`` patient ids in row order; empty text where one is missing."""
+        return tuple(name or "" for name in self._texts(self.roles.patient))
+
+    @cached_property
+    def targets(self) -> NDArray[np.float64]:
+        """``(N,)`` densities in the unit that the roles declare; NaN where there is none."""
+        column = self.roles.target.column if self.roles.target else None
+        if column is None or column not in self.table.columns:
+            return np.full(len(self), np.nan)
+        return number_column(self.table[column])
+
+    @cached_property
+    def sites(self) -> tuple[str | None, ...]:
+        """``(N,)`` hospitals or scanners, None where not known."""
+        return tuple(self._texts(self.roles.site))
+
+    @cached_property
+    def sides(self) -> tuple[str | None, ...]:
+        """``(N,)`` body sides ``"L"`` or ``"R"``, None where not known."""
+        return tuple(SIDES.get((text or "").lower()) for text in self._texts(self.roles.side))
+
+    @property
+    def image_paths(self) -> dict[str, Path]:
+        """File of each radiograph that has exactly one, in row order."""
+        return {name: self.images.paths[name] for name in self.radiograph_ids if name in self.images.paths}
+
+    @cached_property
+    def strata(self) -> tuple[str, ...]:
+        """``(N,)`` combined values of the columns that stratify folds."""
+        columns = [self._texts(name) for name in self.roles.stratify]
+        return tuple(" ".join(f"{value}" for value in values) for values in zip(*columns, strict=True)) or ("",) * len(
+            self
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the roles and of every column with a role; the order of the rows does not matter."""
+        columns = [self._texts(name) for name in self.roles.columns]
+        rows = sorted([value or "" for value in row] for row in zip(*columns, strict=True))
+        content = json.dumps([self.roles.to_dict(), rows], ensure_ascii=False)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def subset(self, ids: Iterable[str]) -> Cohort:
+        """Return the cohort of the given radiographs, in this cohort's row order.
+
+        Raises:
+            CohortError: if an id is not in the cohort.
+        """
+        wanted = set(ids)
+        if unknown := sorted(wanted - set(self.radiograph_ids)):
+            raise CohortError(f"A subset holds radiographs of its cohort, but {unknown[:5]} are not; mend the ids.")
+        rows = [row for row, name in enumerate(self.radiograph_ids) if name in wanted]
+        return Cohort(
+            table=self.table.iloc[rows].reset_index(drop=True),
+            roles=self.roles,
+            images=replace(self.images, without_row=()),
+        )
+
+    def check(
+        self,
+        *,
+        require_target: bool = True,
+        require_images: bool = True,
+        read_images: bool = False,
+        require_variation: bool = True,
+    ) -> list[Problem]:
+        """Return every problem of the cohort at once; an empty list is a cohort ready for use.
+
+        Args:
+            require_target: whether each radiograph needs a density (training and evaluation do, prediction does not).
+            require_images: whether each radiograph needs an image.
+            read_images: whether to decode every image, to find unreadable files and pictures under two ids.
+            require_variation: whether variables must vary (training; not asked for where no target is required).
+        """
+        return check_cohort(
+            self.table,
+            roles=self.roles,
+            images=self.images,
+            require_target=require_target,
+            require_images=require_images,
+            read_images=read_images,
+            require_variation=require_variation and require_target,
+        )
+
+    def require_valid(
+        self,
+        *,
+        require_target: bool = True,
+        require_images: bool = True,
+        read_images: bool = False,
+        require_variation: bool = True,
+    ) -> None:
+        """Raise one error that numbers all problems; warnings alone do not raise.
+
+        Args:
+            require_target: as in :meth:`check`.
+            require_images: as in :meth:`check`.
+            read_images: as in :meth:`check`.
+            require_variation: as in :meth:`check`.
+
+        Raises:
+            CohortError: if a problem is an error.
+        """
+        problems = self.check(
+            require_target=require_target,
+            require_images=require_images,
+            read_images=read_images,
+            require_variation=require_variation,
+        )
+        errors = [problem for problem in problems if problem.severity == "error"]
+        if errors:
+            lines = [f"{number}. {problem.message}" for number, problem in enumerate(errors, start=1)]
+            raise CohortError(f"The cohort has {len(errors)} problem(s) to mend:\n" + "\n".join(lines))
+
+    def _texts(self, column: str | None) -> list[str | None]:
+        if column is None or column not in self.table.columns:
+            return [None] * len(self)
+        return text_column(self.table[column])
+
+
+def _typed(column: pd.Series, *, numeric: bool) -> pd.Series:
+    if numeric:
+        values = number_column(column)
+        if np.array_equal(~np.isnan(values), present(column)):
+            return pd.Series(values)
+    return pd.Series(text_column(column), dtype=object)
+
+
+def _match(cohort: Cohort, *, folder: Path, table_folder: Path | None) -> ImageMatch:
+    names = cohort._texts(cohort.roles.image)
+    if cohort.roles.image is None:
+        return match_by_stem(cohort.radiograph_ids, folder=folder)
+    pairs = zip(cohort.radiograph_ids, names, strict=True)
+    return match_by_column(
+        {radiograph: name for radiograph, name in pairs if name}, folder=folder, table_folder=table_folder
+    )
+
+
+def _config_beside(table: Path) -> Path:
+    named = [path for suffix in (".yaml", ".yml") if (path := table.with_suffix(suffix)).is_file()]
+    return named[0] if named else table.parent / "cohort.yaml"

@@ -1,0 +1,169 @@
+"""One fold of a cohort as a Lightning data module; usable with any Trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from xattn_bmd.config import AugmentConfig, ImageConfig, Protocol
+from xattn_bmd.data.cache import ImageCache, cached_images, default_cache_folder
+from xattn_bmd.data.cohort import Cohort
+from xattn_bmd.data.dataset import CohortArrays, CohortDataset, keep_batch
+from xattn_bmd.data.folds import FoldPlan, Split
+from xattn_bmd.data.transforms import augment
+from xattn_bmd.data.variables import VariableEncoder
+from xattn_bmd.types import Batch, VariableSchema
+
+
+class CohortDataModule(pl.LightningDataModule):
+    """Training, validation and test part of one fold; everything fitted is fitted on the training part alone.
+
+    Args:
+        cohort: radiographs and clinical record.
+        plan: fold plan of that cohort.
+        repeat: repeat of the plan, from 0.
+        fold: scored fold, from 0.
+        protocol: ``"nested"`` or ``"paper"`` (validation is the scored fold: optimistic).
+        image: image settings.
+        augment: ranges of the training images' random changes, or None for none.
+        batch_size: radiographs a batch.
+        seed: seed of shuffling and augmentation.
+        cache: folder of the decoded images; None takes the user's cache folder.
+        use_images: False for models of the record alone; no file is then decoded.
+
+    Raises:
+        FoldPlanError: if the plan does not fit the cohort or leaks a patient or a picture between parts.
+    """
+
+    def __init__(
+        self,
+        cohort: Cohort,
+        *,
+        plan: FoldPlan,
+        repeat: int = 0,
+        fold: int = 0,
+        protocol: Protocol = "nested",
+        image: ImageConfig | None = None,
+        augment: AugmentConfig | None = None,
+        batch_size: int = 16,
+        seed: int = 0,
+        cache: Path | None = None,
+        use_images: bool = True,
+    ) -> None:
+        super().__init__()
+        plan.check_fits(cohort)
+        self.cohort, self.seed, self.batch_size = cohort, seed, batch_size
+        self.split: Split = plan.split(repeat, fold, protocol)
+        self.augment_config = augment
+        self._image = image or ImageConfig()
+        self._cache_folder = cache or default_cache_folder()
+        self._use_images = use_images
+        self._rows = {name: row for row, name in enumerate(cohort.radiograph_ids)}
+        self._arrays: CohortArrays | None = None
+        self.encoder = VariableEncoder.fit(cohort.table.iloc[self.rows_of(self.split.train)], cohort.schema)
+
+    @property
+    def schema(self) -> VariableSchema:
+        """Names and categories of the clinical variables."""
+        return self.cohort.schema
+
+    @property
+    def train_targets(self) -> NDArray[np.float64]:
+        """``(N_train,)`` densities of the training part, g/cm²: for target scaling and loss weights."""
+        return self.cohort.targets[self.rows_of(self.split.train)]
+
+    def rows_of(self, radiograph_ids: Sequence[str]) -> list[int]:
+        """Return the cohort rows of the given radiographs."""
+        return [self._rows[name] for name in radiograph_ids]
+
+    def prepare_data(self) -> None:
+        """Decode every image that the cache does not hold yet (once per machine, before the processes split)."""
+        if self._use_images:
+            self._open_cache()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the cache and encode the record."""
+        if self._arrays is None:
+            self._arrays = cohort_arrays(
+                self.cohort, encoder=self.encoder, cache=self._open_cache() if self._use_images else None
+            )
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Shuffled batches of the training part; a last batch of one is dropped (batch norm needs two)."""
+        rows = self.rows_of(self.split.train)
+        single = len(rows) % self.batch_size == 1 and len(rows) > 1
+        generator = torch.Generator().manual_seed(self.seed)
+        return self._loader(rows, shuffle=True, drop_last=single, generator=generator)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Batches of the validation part, in order."""
+        return self._loader(self.rows_of(self.split.validation))
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Batches of the scored fold, in order."""
+        return self._loader(self.rows_of(self.split.test))
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        """Batches of the scored fold, in order."""
+        return self.test_dataloader()
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Augment training batches on the device that they have just reached."""
+        trainer = self.trainer
+        if self.augment_config is None or not self._use_images or trainer is None or not trainer.training:
+            return batch
+        changed = augment(
+            batch.image, batch.row, config=self.augment_config, seed=self.seed, epoch=trainer.current_epoch
+        )
+        return batch._replace(image=changed)
+
+    def _open_cache(self) -> ImageCache:
+        return cached_images(self.cohort.image_paths, image=self._image, folder=self._cache_folder)
+
+    def _loader(
+        self,
+        rows: list[int],
+        *,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> DataLoader[Batch]:
+        if self._arrays is None:
+            self.setup()
+        assert self._arrays is not None
+        return DataLoader(
+            CohortDataset(self._arrays, rows),
+            batch_size=self.batch_size,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            generator=generator,
+            collate_fn=keep_batch,
+        )
+
+
+def cohort_arrays(cohort: Cohort, *, encoder: VariableEncoder, cache: ImageCache | None) -> CohortArrays:
+    """Return what a network sees of a cohort, with the record encoded by a fitted encoder.
+
+    Args:
+        cohort: radiographs and record, ``N`` rows.
+        encoder: variable encoder fitted on training rows.
+        cache: opened image cache holding every radiograph, or None for the record alone.
+    """
+    pixels = None
+    if cache is not None:
+        position = {name: row for row, name in enumerate(cache.ids)}
+        order = [position[name] for name in cohort.radiograph_ids]
+        in_order = order == list(range(len(cache.ids)))
+        pixels = cache.pixels if in_order else cache.pixels[order]
+    return CohortArrays(
+        pixels=pixels,
+        right_side=np.array([side == "R" for side in cohort.sides], dtype=np.bool_),
+        variables=encoder.transform(cohort.table),
+        targets=cohort.targets,
+    )

@@ -1,0 +1,121 @@
+"""One cached picture: the pixels and what is remembered beside them."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xattn_bmd.atomic import atomic_write
+from xattn_bmd.config import ImageConfig
+from xattn_bmd.data.content_hash import content_hash
+from xattn_bmd.data.preprocess import frame_of, picture_spacing, preprocess
+from xattn_bmd.data.radiograph import read_radiograph
+from xattn_bmd.errors import CacheError
+
+
+@dataclass(frozen=True)
+class PictureRecord:
+    """What the cache remembers of one file.
+
+    Attributes:
+        digest: SHA-256 of the file's bytes.
+        content_hash: fingerprint of the decoded picture.
+        spacing_mm: ``(row, column)`` spacing of the cached picture in mm, or None.
+        steps: every step from file to cached picture.
+    """
+
+    digest: str
+    content_hash: str
+    spacing_mm: tuple[float, float] | None
+    steps: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> PictureRecord:
+        """Return the record that :meth:`to_dict` described."""
+        spacing = values["spacing_mm"]
+        return cls(
+            digest=values["digest"],
+            content_hash=values["content_hash"],
+            spacing_mm=None if spacing is None else (spacing[0], spacing[1]),
+            steps=tuple(values["steps"]),
+        )
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One cached picture.
+
+    Attributes:
+        pixels: ``(size, size)`` uint16.
+        record: what is remembered beside them.
+    """
+
+    pixels: NDArray[np.uint16]
+    record: PictureRecord
+
+
+def decode(path: Path, *, digest: str, image: ImageConfig) -> Picture:
+    """Read and preprocess one file.
+
+    Args:
+        path: the image file.
+        digest: SHA-256 of its bytes.
+        image: preprocessing settings.
+
+    Raises:
+        RadiographError: if the file is not one grey-scale radiograph.
+    """
+    radiograph = read_radiograph(path)
+    pixels, steps = preprocess(radiograph, image)
+    record = PictureRecord(
+        digest=digest,
+        content_hash=content_hash(radiograph.pixels),
+        spacing_mm=picture_spacing(radiograph, frame_of(radiograph, image)),
+        steps=(*radiograph.steps, *steps),
+    )
+    return Picture(pixels=pixels, record=record)
+
+
+def save_picture(picture: Picture, folder: Path) -> None:
+    """Keep a picture in a file of its own, so that a killed build decodes nothing twice.
+
+    Raises:
+        CacheError: if the disk is full or cannot be written.
+    """
+    buffer = io.BytesIO()
+    buffer.write(json.dumps(picture.record.to_dict()).encode() + b"\n")
+    np.save(buffer, picture.pixels, allow_pickle=False)
+    atomic_write(_picture_file(folder, picture.record.digest), buffer.getvalue(), error=CacheError)
+
+
+def load_picture(folder: Path, digest: str, *, size: int) -> Picture | None:
+    """Return the picture that :func:`save_picture` kept, or None where there is none or it is damaged."""
+    try:
+        with _picture_file(folder, digest).open("rb") as stream:
+            record = PictureRecord.from_dict(json.loads(stream.readline()))
+            pixels = np.load(io.BytesIO(stream.read()), allow_pickle=False)
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return None
+    if record.digest != digest or pixels.shape != (size, size) or pixels.dtype != np.uint16:
+        return None
+    return Picture(pixels=pixels, record=record)
+
+
+def remove_pictures(folder: Path, digests: tuple[str, ...]) -> None:
+    """Delete single pictures that a finished map now holds."""
+    for digest in digests:
+        _picture_file(folder, digest).unlink(missing_ok=True)
+
+
+def _picture_file(folder: Path, digest: str) -> Path:
+    return folder / f"{digest}.picture"

@@ -1,0 +1,139 @@
+"""A finished map of pictures on disk: ``pixels.npy`` and ``records.json`` in one folder, whole or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from xattn_bmd.atomic import atomic_folder
+from xattn_bmd.config import ImageConfig
+from xattn_bmd.data.picture import Picture, PictureRecord
+from xattn_bmd.errors import CacheError
+
+CACHE_FORMAT = 1
+"""Raised with every change of reader, preprocessing or file layout, so that no older pixels are ever mixed in."""
+
+_PIXELS, _RECORDS = "pixels.npy", "records.json"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PictureMap:
+    """An opened map.
+
+    Attributes:
+        pixels: ``(N, size, size)`` uint16, read-only memory map.
+        records: what is remembered of each row, ``N`` long.
+    """
+
+    pixels: NDArray[np.uint16]
+    records: tuple[PictureRecord, ...]
+
+
+def preprocessing_key(image: ImageConfig) -> str:
+    """Return the key of a preprocessing: pictures of different keys never mix."""
+    return _hash({"format": CACHE_FORMAT, "image": asdict(image)})[:16]
+
+
+def map_key(digests: tuple[str, ...]) -> str:
+    """Return the key of an ordered set of files."""
+    return _hash(digests)[:32]
+
+
+def open_map(folder: Path, *, size: int) -> PictureMap | None:
+    """Open a finished map; None where there is none, or where it is damaged (said in the log).
+
+    Args:
+        folder: the map's folder.
+        size: side of the pictures, pixels.
+    """
+    if not folder.is_dir():
+        return None
+    try:
+        body = json.loads((folder / _RECORDS).read_text())
+        records = tuple(PictureRecord.from_dict(values) for values in body["records"])
+        _require_whole(folder / _PIXELS, rows=len(records), size=size, records=body)
+        pixels = np.load(folder / _PIXELS, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, KeyError, TypeError, CacheError) as cause:
+        _log.warning("The image cache %s is damaged (%s); it is built again.", folder.name, cause)
+        return None
+    if pixels.shape != (len(records), size, size) or pixels.dtype != np.uint16:
+        _log.warning("The image cache %s is damaged (wrong shape); it is built again.", folder.name)
+        return None
+    return PictureMap(pixels=pixels, records=records)
+
+
+def write_map(folder: Path, pictures: Iterable[Picture], *, rows: int, size: int) -> None:
+    """Write a map row by row; the folder appears when it is complete.
+
+    The rows go through ordinary writes: a full disk is then an error, whereas a memory map would kill the process.
+
+    Args:
+        folder: the map's folder.
+        pictures: the ``rows`` pictures in order.
+        rows: number of pictures.
+        size: side of the pictures, pixels.
+
+    Raises:
+        CacheError: if the disk is full or cannot be written; nothing is left behind.
+    """
+    _discard(folder)
+    try:
+        with atomic_folder(folder, error=CacheError) as partial:
+            records = _write_pixels(partial / _PIXELS, pictures, rows=rows, size=size)
+            body: dict[str, Any] = {"records": [record.to_dict() for record in records]}
+            body["checksum"] = _hash(body["records"])
+            body["bytes"] = (partial / _PIXELS).stat().st_size
+            (partial / _RECORDS).write_text(json.dumps(body))
+    except OSError:
+        # another process finished the same map first: its rows are the same
+        if open_map(folder, size=size) is None:
+            raise
+
+
+def _write_pixels(file: Path, pictures: Iterable[Picture], *, rows: int, size: int) -> list[PictureRecord]:
+    records = []
+    with file.open("wb") as stream:
+        header = {"descr": "<u2", "fortran_order": False, "shape": (rows, size, size)}
+        npy.write_array_header_1_0(stream, header)
+        for picture in pictures:
+            stream.write(np.ascontiguousarray(picture.pixels, dtype="<u2").tobytes())
+            records.append(picture.record)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return records
+
+
+def _require_whole(file: Path, *, rows: int, size: int, records: dict[str, Any]) -> None:
+    found, stated = file.stat().st_size, int(records["bytes"])
+    if found != stated or found < rows * size * size * 2:
+        raise CacheError(f"{stated} bytes belong in {file.name}, but it has {found}")
+    if records["checksum"] != _hash(records["records"]):
+        raise CacheError(f"{_RECORDS} does not match its checksum")
+
+
+def _discard(folder: Path) -> None:
+    """Move a damaged map aside in one step, then delete it."""
+    if not folder.exists():
+        return
+    aside = Path(tempfile.mkdtemp(prefix=".partial-discarded-", dir=folder.parent))
+    with contextlib.suppress(FileNotFoundError):  # another process moved it first
+        folder.replace(aside / "map")
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _hash(values: Any) -> str:  # noqa: ANN401
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

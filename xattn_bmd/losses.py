@@ -1,0 +1,187 @@
+"""Training losses on density, and the weights that make rare low densities count more.
+
+Densities are in g/cm².  Errors are about 0.1 g/cm², so Smooth L1 with torch's default β = 1 is plain MSE / 2 for every
+patient; β ≈ 0.03-0.1 g/cm² makes it quadratic for small errors and linear for large ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import gaussian_kde
+from torch import Tensor
+
+from xattn_bmd.config import TrainingConfig, Weighting
+from xattn_bmd.errors import ConfigError
+
+Loss: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""``(prediction (B,), target (B,), weight (B,)) → scalar``."""
+
+BAND_WEIGHTS = (2.0, 1.5, 1.0)
+"""Osteoporosis, osteopenia, normal: our choice, mild because n is small; the source states no numbers."""
+
+MOST_WEIGHT = 3.0
+"""Largest weight of ``label_density`` relative to the commonest density; our choice."""
+
+KNOTS = 64
+
+WEIGHTINGS = get_args(Weighting)
+
+
+def weighted_smooth_l1(prediction: Tensor, target: Tensor, weight: Tensor, *, beta: float) -> Tensor:
+    """Return the mean of ``weight · smooth_l1(error)``.
+
+    ``smooth_l1(e) = e² / (2β)`` where ``|e| < β`` and ``|e| - β/2`` elsewhere (Girshick 2015).  The mean is over the
+    batch, not over the sum of its weights, so that every patient keeps the same weight in every batch.
+
+    Args:
+        prediction: ``(B,)`` g/cm².
+        target: ``(B,)`` g/cm².
+        weight: ``(B,)``, mean 1 over the training folds.
+        beta: width of the quadratic part, g/cm².
+
+    Example:
+        >>> one = torch.ones(2)
+        >>> round(float(weighted_smooth_l1(torch.tensor([0.80, 1.0]), torch.tensor([0.80, 0.8]), one, beta=0.1)), 4)
+        0.075
+    """
+    return (weight * torch.nn.functional.smooth_l1_loss(prediction, target, beta=beta, reduction="none")).mean()
+
+
+def build_loss(config: TrainingConfig) -> Loss:
+    """Return the training loss that a configuration names.
+
+    Only ``weighted_smooth_l1`` uses the weights; ``smooth_l1``, ``mse`` and ``mae`` count every patient alike.
+
+    Raises:
+        ConfigError: if the name is unknown or β is not positive.
+
+    Example:
+        >>> loss = build_loss(TrainingConfig(loss="mae"))
+        >>> round(float(loss(torch.tensor([0.9]), torch.tensor([0.8]), torch.ones(1))), 3)
+        0.1
+    """
+    if not config.beta > 0:
+        raise ConfigError(f"The width beta of Smooth L1 is positive, but {config.beta} g/cm² was given; take 0.05.")
+    losses: dict[str, Loss] = {
+        "weighted_smooth_l1": lambda p, t, w: weighted_smooth_l1(p, t, w, beta=config.beta),
+        "smooth_l1": lambda p, t, w: torch.nn.functional.smooth_l1_loss(p, t, beta=config.beta),
+        "mse": lambda p, t, w: torch.nn.functional.mse_loss(p, t),
+        "mae": lambda p, t, w: torch.nn.functional.l1_loss(p, t),
+    }
+    if config.loss not in losses:
+        raise ConfigError(f"A loss is one of {', '.join(losses)}, but {config.loss!r} was given; choose one.")
+    return losses[config.loss]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DensityWeights:
+    """Loss weight as a function of density, fitted on training folds only; mean 1 over them.
+
+    Attributes:
+        scheme: how it was fitted.
+        density: ``(K,)`` ascending densities, g/cm²: the edges of the bands or the knots of the curve; empty for ``none``.
+        weight: ``(K + 1,)`` weights of the bands (``t_score_bands``), ``(K,)`` weights at the knots
+            (``label_density``), or one.
+
+    Example:
+        >>> weights = fit_weights(np.array([0.6, 0.8, 1.0]), scheme="t_score_bands", thresholds=(0.69, 0.90))
+        >>> weights(torch.tensor([0.60, 0.80, 1.10])).tolist()
+        [1.3333333730697632, 1.0, 0.6666666865348816]
+    """
+
+    scheme: Weighting
+    density: tuple[float, ...]
+    weight: tuple[float, ...]
+
+    def __call__(self, target: Tensor) -> Tensor:
+        """Return the ``(N,)`` float32 weights of densities ``(N,)`` in g/cm², on the same device."""
+        target = target.detach().to(torch.float64)
+        weight = torch.tensor(self.weight, dtype=torch.float64, device=target.device)
+        if self.scheme == "none":
+            return weight.expand(len(target)).float()
+        density = torch.tensor(self.density, dtype=torch.float64, device=target.device)
+        if self.scheme == "t_score_bands":
+            # T <= -2.5 is osteoporosis, T >= -1 is normal.
+            band = (target > density[0]).long() + (target >= density[1]).long()
+            return weight[band].float()
+        return _interpolate(target, density, weight).float()
+
+    def weights(self, target: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Return the ``(N,)`` weights of densities ``(N,)`` in g/cm²."""
+        result: NDArray[np.float32] = self(torch.from_numpy(np.asarray(target, dtype=np.float64))).numpy()
+        return result
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the state as plain lists and numbers, ready for JSON."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> DensityWeights:
+        """Return the weights that :meth:`to_dict` wrote."""
+        return cls(scheme=state["scheme"], density=tuple(state["density"]), weight=tuple(state["weight"]))
+
+
+def fit_weights(
+    target_train: NDArray[np.floating[Any]], *, scheme: Weighting, thresholds: tuple[float, float]
+) -> DensityWeights:
+    """Fit loss weights on the densities of the training folds.
+
+    - ``t_score_bands``: 2 for osteoporosis, 1.5 for osteopenia, 1 for normal density.
+    - ``label_density``: the inverse of the smoothed density of the labels (label distribution smoothing, Yang et al. 2021;
+      Gaussian kernel with Scott's bandwidth), at most 3 times the weight of the commonest density; constant beyond the
+      training range.
+    - ``none``: 1.
+
+    Each is divided by its mean over the training folds.
+
+    Args:
+        target_train: ``(N,)`` densities of the training folds, g/cm².
+        scheme: one of the three.
+        thresholds: densities at T = -2.5 and T = -1 in the reference population, g/cm², in any order.
+
+    Raises:
+        ConfigError: if the scheme is unknown, or the densities are not finite or too few.
+
+    Example:
+        >>> fitted = fit_weights(np.linspace(0.5, 1.3, 50), scheme="label_density", thresholds=(0.69, 0.90))
+        >>> round(float(fitted.weights(np.linspace(0.5, 1.3, 50)).mean()), 5)
+        1.0
+    """
+    target = np.asarray(target_train, dtype=np.float64)
+    if scheme not in WEIGHTINGS:
+        raise ConfigError(f"A weighting is one of {', '.join(WEIGHTINGS)}, but {scheme!r} was given; choose one.")
+    if target.ndim != 1 or len(target) < 2 or not np.isfinite(target).all():
+        raise ConfigError(
+            f"Weights are fitted on at least 2 finite densities, but {np.isfinite(target).sum()} of {target.size} are "
+            "finite; drop radiographs without density from training."
+        )
+    if scheme == "none":
+        return DensityWeights(scheme=scheme, density=(), weight=(1.0,))
+    if scheme == "t_score_bands":
+        raw = DensityWeights(scheme=scheme, density=tuple(sorted(map(float, thresholds))), weight=BAND_WEIGHTS)
+    else:
+        raw = _inverse_label_density(target)
+    mean = float(raw.weights(target).mean(dtype=np.float64))
+    return DensityWeights(scheme=scheme, density=raw.density, weight=tuple(weight / mean for weight in raw.weight))
+
+
+def _inverse_label_density(target: NDArray[np.float64]) -> DensityWeights:
+    knots = np.linspace(target.min(), target.max(), KNOTS)
+    if np.ptp(target) == 0:
+        return DensityWeights(scheme="label_density", density=tuple(knots.tolist()), weight=(1.0,) * KNOTS)
+    smoothed = gaussian_kde(target)(knots)
+    weight = np.minimum(smoothed.max() / smoothed, MOST_WEIGHT)
+    return DensityWeights(scheme="label_density", density=tuple(knots.tolist()), weight=tuple(weight.tolist()))
+
+
+def _interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
+    right = torch.bucketize(x, knots).clamp(1, len(knots) - 1)
+    gap = (knots[right] - knots[right - 1]).clamp_min(1e-12)
+    share = ((x - knots[right - 1]) / gap).clamp(0, 1)
+    return values[right - 1] + share * (values[right] - values[right - 1])

@@ -1,0 +1,1 @@
+"""Everything that is computed from the table of predictions."""

@@ -1,0 +1,64 @@
+"""Area under the ROC curve, weighted, for many weightings at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from xattn_bmd.errors import MetricError
+
+
+def auroc(positive: ArrayLike, score: ArrayLike, *, weights: ArrayLike | None = None) -> float:
+    """Return the probability that a positive scores above a negative; ties count half.
+
+    Args:
+        positive: (N,) bool.
+        score: (N,) higher means more likely positive.
+        weights: (N,) non-negative weights; all 1 where None.
+
+    Returns:
+        Area in 0-1; NaN where one class is absent (or has no weight).
+
+    Raises:
+        MetricError: if the shapes differ or a score is not finite.
+
+    Example:
+        >>> auroc([True, True, False], [0.9, 0.4, 0.4])
+        0.75
+    """
+    labels, scores = np.asarray(positive, dtype=bool), np.asarray(score, dtype=np.float64)
+    factors = np.ones(scores.shape) if weights is None else np.asarray(weights, dtype=np.float64)
+    if not labels.shape == scores.shape == factors.shape or labels.ndim != 1:
+        raise MetricError(
+            "Labels, scores and weights of an AUROC have the same shape (N,), but "
+            f"{labels.shape}, {scores.shape} and {factors.shape} were given; pair them."
+        )
+    if not np.isfinite(scores).all():
+        raise MetricError("The scores of an AUROC are finite, but some are NaN or infinite; leave those out.")
+    return float(weighted_auroc(labels, scores, factors[None])[0])
+
+
+def weighted_auroc(
+    positive: NDArray[np.bool_], score: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return :func:`auroc` for every row of ``weights``, sorting the scores only once.
+
+    Args:
+        positive: (N,) bool.
+        score: (N,) finite.
+        weights: (R, N) non-negative.
+
+    Returns:
+        (R,) areas; NaN in rows where a class has no weight.
+    """
+    negatives = np.flatnonzero(~positive)
+    negatives = negatives[np.argsort(score[negatives], kind="stable")]
+    below = np.searchsorted(score[negatives], score[positive], side="left")
+    up_to = np.searchsorted(score[negatives], score[positive], side="right")
+    cumulated = np.zeros((len(weights), len(negatives) + 1))
+    np.cumsum(weights[:, negatives], axis=1, out=cumulated[:, 1:])
+    of_positives = weights[:, positive]
+    beaten = 0.5 * (cumulated[:, below] + cumulated[:, up_to])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        area = np.einsum("rn,rn->r", of_positives, beaten) / (of_positives.sum(axis=1) * cumulated[:, -1])
+    return np.where(np.isfinite(area), area, np.nan)

@@ -1,0 +1,81 @@
+"""Paired comparison of two models on the same patients."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xattn_bmd.metrics.intervals import percentile_interval
+from xattn_bmd.metrics.pooled import Pooled
+
+PAIRED_BOOTSTRAP = "paired_patient_bootstrap"
+RELATIVE_METRICS = ("mse", "mae", "rmse", "r2")
+"""Metrics with a meaningful zero, for which a relative change is given."""
+
+
+class Comparison(NamedTuple):
+    """Model a against model b in one metric.
+
+    Attributes:
+        difference: value of a minus value of b, in the unit of the metric.
+        relative: ``difference / value of b``; NaN where that is not positive.
+        low: lower end of the 95 % interval of the difference.
+        high: upper end of it.
+        relative_low: lower end of the 95 % interval of the relative change.
+        relative_high: upper end of it.
+        p: two-sided bootstrap p-value of no difference.
+    """
+
+    difference: float
+    relative: float
+    low: float
+    high: float
+    relative_low: float
+    relative_high: float
+    p: float
+
+
+def compare_paired(a: Pooled, b: Pooled, *, relative: bool = True) -> Comparison:
+    """Return the difference of a metric between two models with its paired bootstrap interval.
+
+    Both models' replicates must come from the same draws of patients, so that what makes a patient hard for both
+    cancels.  The p-value is twice the smaller share of replicates in which the difference is <= 0 or >= 0, with one
+    added to counts and replicates (Davison and Hinkley 1997), so it is never 0.
+
+    Args:
+        a: the metric of model a.
+        b: the metric of model b.
+        relative: whether a relative change has a meaning for this metric.
+
+    Example:
+        >>> a, b = Pooled(0.8, np.full(99, 0.8)), Pooled(1.0, np.full(99, 1.0))
+        >>> result = compare_paired(a, b)
+        >>> round(result.difference, 2), round(result.relative, 2), result.p
+        (-0.2, -0.2, 0.02)
+    """
+    differences = a.replicates - b.replicates
+    low, high = percentile_interval(differences)
+    change, change_low, change_high = _relative(a, b) if relative else (float("nan"),) * 3
+    return Comparison(a.value - b.value, change, low, high, change_low, change_high, _two_sided_p(differences))
+
+
+def _relative(a: Pooled, b: Pooled) -> tuple[float, float, float]:
+    change = _ratio(np.array([a.value - b.value]), np.array([b.value]))
+    low, high = percentile_interval(_ratio(a.replicates - b.replicates, b.replicates))
+    return float(change[0]), low, high
+
+
+def _ratio(difference: NDArray[np.float64], base: NDArray[np.float64]) -> NDArray[np.float64]:
+    # A negative R² as the base would turn an improvement into a negative change.
+    usable = np.where(base > 0, base, np.nan)
+    return np.asarray(difference / usable, dtype=np.float64)
+
+
+def _two_sided_p(differences: NDArray[np.float64]) -> float:
+    defined = differences[~np.isnan(differences)]
+    if len(defined) < 2:
+        return float("nan")
+    smaller = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
+    return min(1.0, 2.0 * (1 + smaller) / (len(defined) + 1))

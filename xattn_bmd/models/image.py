@@ -1,0 +1,124 @@
+"""The image encoder: a timm trunk whose last feature map becomes tokens.
+
+Axes: ``B`` patients, ``H, W`` rows and columns, ``P = h · w`` patches, ``D`` token width.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, cast
+
+import timm
+import torch
+from timm.models import is_model_in_modules
+from torch import Tensor, nn
+
+from xattn_bmd.errors import ModelError
+from xattn_bmd.models.weights import load_weights
+
+POSITION_SCALE = 0.1
+
+
+class ImageEncoder(nn.Module):
+    """Last feature map of a timm model → 1x1 projection → layer normalisation → plus position.
+
+    Grey levels in 0-1 are standardised with the mean and SD (averaged over RGB) that the trunk's published weights
+    expect; both are saved with the network.  The position is a fixed 2-D sine-cosine code, so that any grid works,
+    times one learned scale that starts at 0.1.
+
+    Shape:
+        ``(B, 1, H, W)`` in 0-1 → tokens ``(B, P, D)``, row by row.
+
+    Args:
+        backbone: name of a timm model (convolutional, or a plain vision transformer).
+        weights: see :class:`~xattn_bmd.config.ModelConfig`.
+        width: token width ``D``, a multiple of 4.
+
+    Raises:
+        ModelError: if the backbone is unknown or gives no feature map, if the weights cannot be had, if the width is
+            not a multiple of 4, or, when called, if the image is so small that it gives fewer than 2 patches.
+
+    Example:
+        >>> encoder = ImageEncoder(backbone="test_resnet", weights="none", width=16)
+        >>> encoder(torch.rand(2, 1, 64, 96)).shape
+        torch.Size([2, 6, 16])
+    """
+
+    trunk: Any
+    grey_mean: Tensor
+    grey_sd: Tensor
+
+    def __init__(self, *, backbone: str, weights: str, width: int) -> None:
+        super().__init__()
+        if width < 4 or width % 4:
+            raise ModelError(f"The token width is a multiple of 4, but {width} was given; choose 64 or 128, say.")
+        self.trunk = build_trunk(backbone, weights=weights)
+        channels = int(self.trunk.feature_info[-1]["num_chs"])
+        self.project = nn.Conv2d(channels, width, kernel_size=1)
+        self.norm = nn.LayerNorm(width)
+        self.position_scale = nn.Parameter(torch.tensor(POSITION_SCALE))
+        self.register_buffer("grey_mean", torch.tensor(self.trunk.pretrained_cfg["mean"]).mean())
+        self.register_buffer("grey_sd", torch.tensor(self.trunk.pretrained_cfg["std"]).mean())
+
+    def forward(self, image_B1HW: Tensor) -> Tensor:
+        """Return the tokens ``(B, P, D)``."""
+        standardised = (image_B1HW - self.grey_mean) / self.grey_sd
+        [features] = self.trunk.forward_intermediates(standardised, indices=1, intermediates_only=True)
+        rows, columns = features.shape[-2:]
+        if rows * columns < 2:
+            raise ModelError(
+                f"An image gives at least 2 patches, but {tuple(image_B1HW.shape[-2:])} pixels gave {rows * columns}; "
+                "use a larger image."
+            )
+        tokens_BPD: Tensor = self.norm(self.project(features).flatten(2).transpose(1, 2))
+        position_PD = grid_position(rows, columns, depth=tokens_BPD.shape[-1], device=tokens_BPD.device)
+        return tokens_BPD + self.position_scale * position_PD
+
+
+def build_trunk(backbone: str, *, weights: str) -> nn.Module:
+    """Return a timm model for one grey channel, cut down to what its last feature map needs.
+
+    Raises:
+        ModelError: if the name is unknown, gives no feature map, or its weights cannot be had.
+    """
+    if not timm.is_model(backbone):
+        near = difflib.get_close_matches(backbone, timm.list_models(), n=3) or ["resnet34"]
+        raise ModelError(
+            f"A backbone is the name of a timm model, but {backbone!r} was given; did you mean {', '.join(near)}?"
+        )
+    # Other transformers have one fixed image size; a plain vision transformer can resample its positions.
+    any_size: dict[str, Any] = {}
+    if is_model_in_modules(backbone, {"vision_transformer"}):
+        any_size = {"dynamic_img_size": True}
+    trunk: Any = timm.create_model(backbone, pretrained=False, in_chans=1, num_classes=0, **any_size)
+    if not hasattr(trunk, "prune_intermediate_layers"):
+        raise ModelError(
+            f"A backbone gives a feature map, but {backbone!r} gives none in this timm; choose a convolutional one."
+        )
+    load_weights(trunk, backbone=backbone, weights=weights)
+    trunk.prune_intermediate_layers(1, prune_norm=True, prune_head=True)
+    return cast(nn.Module, trunk)
+
+
+def grid_position(rows: int, columns: int, *, depth: int, device: torch.device | None = None) -> Tensor:
+    """Return the 2-D sine-cosine code of a grid (Dosovitskiy et al. 2021): half for the row, half for the column.
+
+    Args:
+        rows: rows of the grid.
+        columns: columns of the grid.
+        depth: length of a code, a multiple of 4.
+        device: where to make it.
+
+    Returns:
+        ``(rows · columns, depth)``, row by row.
+
+    Example:
+        >>> grid_position(2, 3, depth=8).shape
+        torch.Size([6, 8])
+    """
+    frequency = 100.0 ** -(torch.arange(depth // 4, device=device) / (depth // 4))
+    down = torch.outer(torch.arange(rows, device=device).float(), frequency)
+    along = torch.outer(torch.arange(columns, device=device).float(), frequency)
+    row_code = torch.cat([down.sin(), down.cos()], dim=-1).unsqueeze(1).expand(-1, columns, -1)
+    column_code = torch.cat([along.sin(), along.cos()], dim=-1).unsqueeze(0).expand(rows, -1, -1)
+    return torch.cat([row_code, column_code], dim=-1).flatten(0, 1)

@@ -1,0 +1,143 @@
+"""The whole network: encode the image, encode the record, fuse, predict a density."""
+
+from __future__ import annotations
+
+import difflib
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from xattn_bmd.config import ModelConfig
+from xattn_bmd.errors import ModelError
+from xattn_bmd.models.fusion import Attention, Fusion, parameter_count
+from xattn_bmd.models.fusions import FUSIONS
+from xattn_bmd.models.heads import DensityHead
+from xattn_bmd.models.image import ImageEncoder
+from xattn_bmd.models.metadata import VariableEncoder
+from xattn_bmd.types import Variables, VariableSchema
+
+
+class Output(NamedTuple):
+    """What a network predicts.
+
+    Attributes:
+        density: ``(B,)`` g/cm².
+        attention: attention between image and record, or None for a fusion without any.
+    """
+
+    density: Tensor
+    attention: Attention | None
+
+
+class FusionNetwork(nn.Module):
+    """Image encoder, variable encoder, fusion and head; an encoder that the fusion does not use is None.
+
+    Built by :func:`build_network`.  In evaluation mode the prediction for a patient is the same alone and in any batch.
+
+    Args:
+        image_encoder: ``(B, 1, H, W)`` → ``(B, P, D)``.
+        variable_encoder: :class:`~xattn_bmd.types.Variables` → ``(B, V, D)``.
+        fusion: tokens → ``(B, D)``.
+        head: ``(B, D)`` → ``(B,)`` g/cm².
+    """
+
+    def __init__(
+        self,
+        *,
+        image_encoder: ImageEncoder | None,
+        variable_encoder: VariableEncoder | None,
+        fusion: Fusion,
+        head: DensityHead,
+    ) -> None:
+        super().__init__()
+        self.image_encoder = image_encoder
+        self.variable_encoder = variable_encoder
+        self.fusion = fusion
+        self.head = head
+
+    def forward(self, image: Tensor | None, variables: Variables) -> Output:
+        """Predict the density of each patient.
+
+        Args:
+            image: ``(B, 1, H, W)`` in 0-1, bone bright; may be None for a fusion that uses no image.
+            variables: the encoded clinical record of the same patients.
+
+        Raises:
+            ModelError: if the fusion needs an image and none was given.
+        """
+        image_BPD = None if self.image_encoder is None else self.image_encoder(_given(image))
+        variables_BVD = None if self.variable_encoder is None else self.variable_encoder(variables)
+        fused = self.fusion(image_BPD, variables_BVD)
+        return Output(self.head(fused.vector), fused.attention)
+
+
+def build_network(
+    *, fusion: str, schema: VariableSchema, config: ModelConfig, target_mean: float, target_sd: float
+) -> FusionNetwork:
+    """Return a new network; its weights follow torch's current seed.
+
+    Args:
+        fusion: a name in :data:`~xattn_bmd.models.fusions.FUSIONS`.
+        schema: the clinical variables.
+        config: backbone and sizes.
+        target_mean: mean density of the training folds, g/cm².
+        target_sd: standard deviation of the density of the training folds, g/cm².
+
+    Raises:
+        ModelError: if a name is unknown, a size does not fit, or weights cannot be had.
+
+    Example:
+        >>> import torch
+        >>> schema = VariableSchema(numeric=("age", "bmi"), categorical=(("sex", ("female", "male")),))
+        >>> config = ModelConfig(backbone="test_resnet", width=16)
+        >>> network = build_network(fusion="xattn", schema=schema, config=config, target_mean=0.88, target_sd=0.147)
+        >>> code, missing = torch.ones(2, 1, dtype=torch.int64), torch.zeros(2, 3, dtype=torch.bool)
+        >>> output = network(torch.rand(2, 1, 64, 64), Variables(torch.zeros(2, 2), code, missing))
+        >>> output.density.shape, output.attention.variables_to_image.shape
+        (torch.Size([2]), torch.Size([2, 3, 4, 3, 4]))
+    """
+    kind = _fusion_named(fusion)
+    if kind.uses_variables and len(schema.names) < kind.fewest_variables:
+        raise ModelError(
+            f"The fusion {fusion!r} needs at least {kind.fewest_variables} clinical variables, but {len(schema.names)} "
+            "was declared; declare more, or use image_only."
+        )
+    image_encoder = variable_encoder = None
+    if kind.uses_image:
+        image_encoder = ImageEncoder(backbone=config.backbone, weights=config.weights, width=config.width)
+    if kind.uses_variables:
+        variable_encoder = VariableEncoder(schema, width=config.width, dropout=config.dropout)
+    head = DensityHead(width=config.width, dropout=config.dropout, target_mean=target_mean, target_sd=target_sd)
+    return FusionNetwork(image_encoder=image_encoder, variable_encoder=variable_encoder, fusion=kind(config), head=head)
+
+
+def fusion_parameters(network: FusionNetwork) -> int:
+    """Return the number of learned values in the fusion part, without encoders and head."""
+    return parameter_count(network.fusion)
+
+
+def capacity_table(config: ModelConfig) -> dict[str, int]:
+    """Return the number of learned values in the fusion part of every registered fusion.
+
+    Example:
+        >>> table = capacity_table(ModelConfig(width=64))
+        >>> all(abs(count / table["xattn"] - 1) <= 0.1 for count in table.values())
+        True
+    """
+    return {name: parameter_count(kind(config)) for name, kind in FUSIONS.items()}
+
+
+def _fusion_named(name: str) -> type[Fusion]:
+    if name not in FUSIONS:
+        near = difflib.get_close_matches(name, FUSIONS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "choose one of these."
+        raise ModelError(f"A fusion is one of {', '.join(FUSIONS)}, but {name!r} was given; {hint}")
+    return FUSIONS[name]
+
+
+def _given(image: Tensor | None) -> Tensor:
+    if image is None:
+        raise ModelError(
+            "This network looks at radiographs, but none was given; pass the image, or train metadata_only."
+        )
+    return image

@@ -1,0 +1,117 @@
+"""The comparison of models as plain text for a console, a log or a file."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import TYPE_CHECKING, Any
+
+from xattn_bmd.metrics.comparison import PAIRED_BOOTSTRAP
+from xattn_bmd.metrics.summary import POOLED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WIDTH = 118
+SIMULATED = "SIMULATED hips: these numbers say nothing about patients."
+OPTIMISTIC = "OPTIMISTIC: protocol 'paper' chose each checkpoint on the fold that is scored here."
+UNDEFINED = "-"
+
+
+def comparison_table(
+    metrics: pd.DataFrame, screening: pd.DataFrame, comparisons: pd.DataFrame, *, optimistic: bool, simulated: bool
+) -> str:
+    """Return the comparison as text, one line per model, at most :data:`WIDTH` columns wide.
+
+    Print it as it is; it holds no colours or control characters.
+
+    Args:
+        metrics: from :func:`xattn_bmd.metrics.summary.metrics_table`.
+        screening: from :func:`xattn_bmd.metrics.summary.screening_table`.
+        comparisons: from :func:`xattn_bmd.metrics.summary.comparisons_table`; may be empty.
+        optimistic: whether the run used the protocol ``paper``.
+        simulated: whether the radiographs are simulated.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    against = "" if comparisons.empty else str(comparisons["model_b"].iloc[0])
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("model", overflow="ellipsis", no_wrap=True, max_width=18)
+    for heading in _headings(against):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for model in dict.fromkeys(metrics["model"]):
+        table.add_row(model, *_cells(model, metrics, screening, comparisons, against=against))
+    stream = io.StringIO()
+    console = Console(file=stream, width=WIDTH, force_terminal=False, color_system=None, markup=False, highlight=False)
+    for line in _warnings(optimistic=optimistic, simulated=simulated):
+        console.print(line)
+    console.print(_caption(metrics))
+    console.print(table)
+    console.print(_footnote(screening, against=against))
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def _headings(against: str) -> tuple[str, ...]:
+    shared = ("R² [95 %]", "MAE", "RMSE", "r", "AUROC", "sens", "spec")
+    return (*shared, f"MSE vs {against} [95 %]") if against else shared
+
+
+def _cells(
+    model: str, metrics: pd.DataFrame, screening: pd.DataFrame, comparisons: pd.DataFrame, *, against: str
+) -> list[str]:
+    pooled = metrics[(metrics["model"] == model) & (metrics["method"] == POOLED)].set_index("metric").T
+    threshold = screening["threshold"] == -1.0
+    screened = screening[(screening["model"] == model) & threshold].set_index("metric")["value"]
+    cells = [_with_interval(*_floats(pooled["r2"], ("value", "low", "high")), number="{:.3f}")]
+    cells += map(_number, _floats(pooled.loc["value"], ("mae", "rmse", "pearson_r")))
+    cells += map(_number, _floats(screened, ("auroc", "sensitivity", "specificity")))
+    return [*cells, _change(model, comparisons, against=against)] if against else cells
+
+
+def _change(model: str, comparisons: pd.DataFrame, *, against: str) -> str:
+    if model == against:
+        return "reference"
+    rows = comparisons[
+        (comparisons["model_a"] == model) & (comparisons["metric"] == "mse") & (comparisons["test"] == PAIRED_BOOTSTRAP)
+    ]
+    if rows.empty:
+        return UNDEFINED
+    change = [100.0 * value for value in _floats(rows.iloc[0], ("relative", "relative_low", "relative_high"))]
+    return _with_interval(*change, number="{:+.1f}", unit=" %")
+
+
+def _floats(row: pd.Series[Any], names: tuple[str, ...]) -> list[float]:
+    return [float(row[name]) for name in names]
+
+
+def _with_interval(value: float, low: float, high: float, *, number: str, unit: str = "") -> str:
+    if math.isnan(value):
+        return UNDEFINED
+    text = number.format(value) + unit
+    return text if math.isnan(low) else f"{text} [{number.format(low)}, {number.format(high)}]"
+
+
+def _number(value: float) -> str:
+    return UNDEFINED if math.isnan(value) else f"{value:.3f}"
+
+
+def _warnings(*, optimistic: bool, simulated: bool) -> list[str]:
+    return [*([SIMULATED] if simulated else []), *([OPTIMISTIC] if optimistic else [])]
+
+
+def _caption(metrics: pd.DataFrame) -> str:
+    first = metrics.iloc[0]
+    return f"{first['n']} radiographs of {first['patients']} patients, pooled out-of-fold; 95 % patient bootstrap"
+
+
+def _footnote(screening: pd.DataFrame, *, against: str) -> str:
+    row = screening[screening["threshold"] == -1.0].iloc[0]
+    lines = [
+        "MAE, RMSE in g/cm².  AUROC, sens, spec: " + str(row["positive"]),
+        f"reference {row['reference']}",
+    ]
+    if against:
+        lines.append(f"MSE vs {against}: (model - {against}) / {against}, paired on patients; below zero is better")
+    return "\n".join(lines)

@@ -1,0 +1,150 @@
+"""Soft tissue around the hip: thickness of muscle and fat along each ray, and bowel gas.
+
+The body is an elliptic trunk that turns into two elliptic thighs, wrapped in subcutaneous fat; muscle bellies,
+fascial planes and gas are laid over it. Thickness follows body mass index and sex. The shapes are modelling assumptions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, zoom
+
+from xattn_bmd.simulate.projection import Beam
+
+Image = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Body:
+    """Size of one body at the level of the hip, mm.
+
+    Attributes:
+        depth: front to back at the trunk.
+        half_width: mid-sagittal plane to the skin.
+        thigh: radius of the thigh.
+        thigh_x: x of the thigh's axis.
+        fat: thickness of the subcutaneous fat.
+        midline: x of the mid-sagittal plane.
+    """
+
+    depth: float
+    half_width: float
+    thigh: float
+    thigh_x: float
+    fat: float
+    midline: float
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """Path lengths ``(H, W)`` through the body without its bones, mm."""
+
+    muscle: Image
+    fat: Image
+
+    @property
+    def total(self) -> Image:
+        """Muscle and fat together, mm."""
+        return self.muscle + self.fat
+
+
+def sample_body(rng: np.random.Generator, *, bmi: float, sex: str, midline: float) -> Body:
+    """Draw the size of a body from its mass index and sex."""
+    excess = float(np.clip(bmi, 16, 50)) - 27.0
+    female = sex == "female"
+    return Body(
+        depth=float((198.0 if female else 206.0) + 5.2 * excess + rng.normal(0, 11)),
+        half_width=float((182.0 if female else 178.0) + 3.6 * excess + rng.normal(0, 7)),
+        thigh=float((83.0 if female else 81.0) + 1.9 * excess + rng.normal(0, 4)),
+        thigh_x=float(18.0 + rng.normal(0, 4)),
+        fat=float(np.clip((21.0 if female else 13.0) + 1.5 * excess + rng.normal(0, 4), 4, 70)),
+        midline=midline,
+    )
+
+
+def soft_tissue(rng: np.random.Generator, *, body: Body, beam: Beam) -> Tissue:
+    """Return muscle and fat along every ray of the picture.
+
+    Example:
+        >>> beam = Beam(size=64, spacing_mm=4.0, source_detector_mm=1100.0, source_hip_mm=980.0, centre_mm=(0, -40))
+        >>> body = sample_body(np.random.default_rng(0), bmi=27.0, sex="male", midline=-85.0)
+        >>> 120 < float(soft_tissue(np.random.default_rng(0), body=body, beam=beam).total[24, 32]) < 280
+        True
+    """
+    x, z = beam.plane_axes()
+    skin = _envelope(x, z, body, inset=0.0)
+    lean = _envelope(x, z, body, inset=body.fat)
+    lean = np.minimum(lean * (1 + 0.03 * _field(rng, beam.size, 26.0 * beam.size / 260)), skin)
+    swap = _bellies(rng, x, z) * np.clip(lean / 150, 0, 1)
+    muscle = np.clip(lean * 0.86 + swap, 0.0, skin)
+    gas = _gas(rng, x, z, body)
+    muscle = np.maximum(muscle - 0.8 * gas, 0)
+    fat = np.maximum(skin - np.clip(lean * 0.86 + swap, 0.0, skin) - 0.2 * gas, 0)
+    return Tissue(muscle.astype(np.float32), fat.astype(np.float32))
+
+
+def _envelope(x: Image, z: Image, body: Body, *, inset: float) -> Image:
+    """Return the depth of the body, its surface moved inwards by ``inset``, mm."""
+    wide, deep = body.half_width - inset, body.depth / 2 - inset
+    trunk = 2 * deep * np.maximum(1 - np.abs((x - body.midline) / wide) ** 2.6, 0) ** (1 / 2.3)
+    lean_in = 0.10 * (z + 60)
+    radius = (body.thigh - inset) * (1 + np.clip(z + 60, -150, 60) / 900)
+    near = np.maximum(1 - ((x - body.thigh_x - 6 - lean_in) / (radius * 1.12)) ** 2, 0) ** 0.5
+    far = np.maximum(1 - ((2 * body.midline - x - body.thigh_x - 6 - lean_in) / (radius * 1.12)) ** 2, 0) ** 0.5
+    thighs = 2 * radius * 0.98 * np.maximum(near, far)
+    share = 1 / (1 + np.exp((z + 98 + 0.22 * (x - body.midline) - 18) / 13.0))
+    return ((1 - share) * trunk + share * thighs).astype(np.float32)
+
+
+def _field(rng: np.random.Generator, size: int, width: float) -> Image:
+    """Return smooth unit noise with a correlation length given in pixels."""
+    cells = 48
+    coarse = gaussian_filter(rng.standard_normal((cells, cells)).astype(np.float32), max(1.0, width * cells / size))
+    coarse /= coarse.std()
+    field: Image = zoom(coarse, size / cells, order=1, grid_mode=True, mode="nearest")
+    return field[:size, :size]
+
+
+_MUSCLES = (
+    ((-62.0, 85.0), (10.0, -62.0), 21.0, 17.0),
+    ((62.0, 95.0), (52.0, -8.0), 24.0, 15.0),
+    ((-58.0, -60.0), (8.0, -190.0), 20.0, 15.0),
+    ((-30.0, -55.0), (22.0, -180.0), 16.0, 11.0),
+    ((66.0, -20.0), (50.0, -200.0), 15.0, 11.0),
+    ((30.0, 60.0), (52.0, -14.0), 14.0, 10.0),
+)
+"""Axis start and end (x, z), radius and added muscle, mm: iliopsoas, glutei, adductors, vastus."""
+
+
+def _bellies(rng: np.random.Generator, x: Image, z: Image) -> Image:
+    """Return muscle that takes the place of fat along some bellies; their rims show as soft planes."""
+    total = np.zeros(np.broadcast_shapes(x.shape, z.shape), dtype=np.float32)
+    for (x0, z0), (x1, z1), radius, depth in _MUSCLES:
+        shift = rng.normal(0, 5, size=4)
+        x0, z0, x1, z1 = x0 + shift[0], z0 + shift[1], x1 + shift[2], z1 + shift[3]
+        length = np.hypot(x1 - x0, z1 - z0)
+        along = ((x - x0) * (x1 - x0) + (z - z0) * (z1 - z0)) / length
+        across = ((x - x0) * (z1 - z0) - (z - z0) * (x1 - x0)) / length
+        bend = 6 * np.sin(np.pi * along / length)
+        inside = np.maximum(1 - ((across - bend) / (radius * np.exp(rng.normal(0, 0.12)))) ** 2, 0) ** 0.75
+        ends = 1 / ((1 + np.exp(-(along + 4) / 6)) * (1 + np.exp((along - length - 4) / 6)))
+        total += (depth * np.exp(rng.normal(0, 0.25)) * inside * ends).astype(np.float32)
+    return total - np.float32(10.0)
+
+
+def _gas(rng: np.random.Generator, x: Image, z: Image, body: Body) -> Image:
+    """Return the depth of bowel gas in the pelvis, mm; none in many pictures."""
+    total = np.zeros(np.broadcast_shapes(x.shape, z.shape), dtype=np.float32)
+    for _ in range(rng.poisson(1.6)):
+        centre = (body.midline + rng.normal(8, 22), rng.uniform(8, 95))
+        size = rng.uniform(6, 17) * np.array([1.0, rng.uniform(0.6, 1.3)])
+        spin = rng.uniform(0, np.pi)
+        dx, dz = x - centre[0], z - centre[1]
+        a = (np.cos(spin) * dx + np.sin(spin) * dz) / size[0]
+        b = (np.cos(spin) * dz - np.sin(spin) * dx) / size[1]
+        wobble = 1 + 0.12 * np.sin(3 * np.arctan2(b, a) + rng.uniform(0, 6))
+        total += (1.5 * size.mean() * np.maximum(1 - (a * a + b * b) * wobble, 0) ** 0.5).astype(np.float32)
+    return np.minimum(total, 0.3 * body.depth)

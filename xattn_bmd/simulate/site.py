@@ -1,0 +1,151 @@
+"""Hospitals: how each one exposes, processes and stores its radiographs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from xattn_bmd.simulate.xray import smooth_coarsely
+
+Image = NDArray[np.float32]
+BITS = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """One hospital.
+
+    Attributes:
+        name: as in the cohort table.
+        kvp: tube voltages in use.
+        photons: quanta per mm² in the measuring field.
+        scatter_to_primary: behind 20 cm of tissue and the grid.
+        blur_mm: SD of the detector's point spread.
+        field_mm: side of the square picture on the detector.
+        margin_mm: smallest and largest width of the collimation border on each side.
+        steepness: of the sigmoid look-up table.
+        edge: strength of edge enhancement.
+        equalise: share of the low frequencies taken away.
+        photometric: DICOM photometric interpretation.
+        shutter: True blackens the border, False leaves it unexposed (bone-bright).
+        stored_range: lowest and highest stored value in use; the VOI window names it.
+    """
+
+    name: str
+    kvp: tuple[int, ...]
+    photons: float
+    scatter_to_primary: float
+    blur_mm: float
+    field_mm: float
+    margin_mm: tuple[float, float]
+    steepness: float
+    edge: float
+    equalise: float
+    photometric: Literal["MONOCHROME1", "MONOCHROME2"]
+    shutter: bool
+    stored_range: tuple[int, int]
+
+
+SITE_PROFILES: dict[str, Site] = {
+    "site_a": Site(
+        name="site_a", kvp=(70, 75), photons=26000.0, scatter_to_primary=0.24, blur_mm=0.22, field_mm=286.0,
+        margin_mm=(6.0, 24.0), steepness=3.6, edge=0.55, equalise=0.30, photometric="MONOCHROME2", shutter=True,
+        stored_range=(0, 4095),
+    ),
+    "site_b": Site(
+        name="site_b", kvp=(75, 80), photons=15000.0, scatter_to_primary=0.34, blur_mm=0.30, field_mm=268.0,
+        margin_mm=(2.0, 15.0), steepness=2.9, edge=0.25, equalise=0.15, photometric="MONOCHROME1", shutter=False,
+        stored_range=(260, 3700),
+    ),
+}  # fmt: skip
+
+
+def collimated_field(rng: np.random.Generator, *, size: int, spacing_mm: float, site: Site) -> Image:
+    """Return the exposed field ``(size, size)``: 1 inside, 0 outside, a soft rim, turned by up to 2 degrees."""
+    low, high = site.margin_mm
+    margins = rng.uniform(low, high, size=4) + np.array([0.0, 0.0, 0.5, 0.5]) * low
+    angle = np.radians(np.clip(rng.normal(0, 0.8), -2, 2))
+    offset = ((np.arange(size) - (size - 1) / 2) * spacing_mm).astype(np.float32)
+    x, y = offset[None, :], offset[:, None]
+    u, v = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
+    half = size * spacing_mm / 2
+    inside = np.minimum(
+        np.minimum(u + half - margins[2], half - margins[3] - u), np.minimum(v + half - margins[0], half - margins[1] - v)
+    )
+    return np.clip(0.5 + inside / 1.2, 0, 1).astype(np.float32)
+
+
+def develop(
+    rng: np.random.Generator, detected: Image, *, body: NDArray[np.bool_], field: Image, spacing_mm: float, site: Site
+) -> Image:
+    """Return the displayed picture ``(H, W)``, 0 black to 1 white, bone bright.
+
+    Logarithm, exposure recognition inside the body, equalisation, edge enhancement, sigmoid look-up table, border.
+
+    Args:
+        rng: draws how the recognition varies from picture to picture.
+        detected: quanta per pixel, mean 1 in the measuring field.
+        body: pixels behind the body and inside the field.
+        field: the exposed field.
+        spacing_mm: pixel pitch.
+        site: the hospital.
+    """
+    grey = -np.log(detected)
+    grey = np.where(field > 0.5, grey, np.median(grey[body][::16]))
+    low = smooth_coarsely(grey, sigma=26.0 / spacing_mm, step=8)
+    detail = grey - gaussian_filter(grey, 1.3 / spacing_mm)
+    grey = grey - site.equalise * low + site.edge * detail
+    dark, bright = np.percentile(grey[body][::8], [1.5, 99.2])
+    dark, bright = dark + rng.normal(0, 0.05) * (bright - dark), bright + rng.normal(0, 0.06) * (bright - dark)
+    level = (grey - dark) / (bright - dark)
+    steep = site.steepness * np.exp(rng.normal(0, 0.06))
+    middle = 0.52 + rng.normal(0, 0.025)
+    floor, ceiling = 1 / (1 + np.exp(steep * (middle + 0.12))), 1 / (1 + np.exp(-steep * (1.1 - middle)))
+    shown = np.clip((1 / (1 + np.exp(-steep * (level - middle))) - floor) / (ceiling - floor), 0, 1)
+    border = 0.0 if site.shutter else 1.0
+    return (field * shown + (1 - field) * border).astype(np.float32)
+
+
+def quantise(shown: Image, *, site: Site) -> NDArray[np.uint16]:
+    """Return stored pixel values ``(H, W)``: 12 bits in 16, inverted where the site stores MONOCHROME1."""
+    low, high = site.stored_range
+    tone = 1 - shown if site.photometric == "MONOCHROME1" else shown
+    return np.rint(low + tone * (high - low)).astype(np.uint16)
+
+
+_STROKES = {
+    "L": (((0, 10), (0, 0)), ((0, 0), (5.2, 0))),
+    "R": (
+        ((0, 10), (0, 0)), ((0, 10), (3.4, 10)), ((3.4, 10), (5.0, 9.2)), ((5.0, 9.2), (5.3, 7.6)),
+        ((5.3, 7.6), (4.8, 6.0)), ((4.8, 6.0), (3.4, 5.2)), ((3.4, 5.2), (0, 5.2)), ((2.6, 5.2), (5.6, 0)),
+    ),
+}  # fmt: skip
+
+
+def stamp_marker(rng: np.random.Generator, shown: Image, *, side: Literal["L", "R"], spacing_mm: float) -> Image:
+    """Return the picture with a lead letter L or R in its upper lateral corner."""
+    size = shown.shape[1]
+    lateral = rng.uniform(0.80, 0.87) * size
+    column, row = (lateral if side == "L" else size - lateral - 6 / spacing_mm), rng.uniform(0.08, 0.13) * size
+    reach = int(16 / spacing_mm) + 2
+    top, left = max(int(row) - 2, 0), max(int(column) - reach // 4, 0)
+    window = shown[top : top + reach, left : left + reach]
+    x = (np.arange(left, left + window.shape[1])[None, :] - column) * spacing_mm
+    y = 10.0 - (np.arange(top, top + window.shape[0])[:, None] - row) * spacing_mm
+    nearest = np.min([_distance(x, y, start, end) for start, end in _STROKES[side]], axis=0)
+    ink = np.clip(0.5 + (0.85 - nearest) / spacing_mm, 0, 1)
+    marked = shown.copy()
+    marked[top : top + reach, left : left + reach] = window + (0.98 - window) * ink
+    return marked
+
+
+def _distance(
+    x: NDArray[np.float64], y: NDArray[np.float64], start: tuple[float, float], end: tuple[float, float]
+) -> NDArray[np.float64]:
+    run_x, run_y = end[0] - start[0], end[1] - start[1]
+    share = np.clip(((x - start[0]) * run_x + (y - start[1]) * run_y) / (run_x**2 + run_y**2), 0, 1)
+    return np.hypot(x - start[0] - share * run_x, y - start[1] - share * run_y)

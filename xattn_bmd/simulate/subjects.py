@@ -1,0 +1,257 @@
+"""People with a clinical record and a femoral-neck density, drawn from a model estimated on NHANES 2005-2014.
+
+Height, weight, alcohol, activity and diet come from a Gaussian copula with NHANES marginals; body mass index is always
+computed; density is the NHANES regression on the record plus an unexplained rest that only the radiograph can show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy.special import ndtr
+
+from xattn_bmd.errors import SimulationError
+from xattn_bmd.simulate.assets import load_json
+from xattn_bmd.simulate.mesh import Floats
+from xattn_bmd.simulate.presets import PRESETS, Preset, PresetName, Sex, SexLaw
+
+DXA_CV = 0.0197
+"""Precision error of a Lunar femoral-neck scan (57-study review)."""
+
+SITES = ("site_a", "site_b")
+_SIDE_TO_SIDE_SD = 0.03
+_RESIDUAL_SKEW = 0.13
+_DENSITY_RANGE = (0.35, 1.65)
+_MISSING_RANGE = (0.01, 0.045)
+_HABITS = ("alcohol", "activity", "diet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hip:
+    """One radiograph to make, and the person it belongs to; None marks an answer the person did not give.
+
+    Attributes:
+        index: row in the cohort.
+        patient: number of the patient, shared by the two hips of one person.
+        side: ``"L"`` or ``"R"``.
+        site: name of the hospital.
+        sex: ``"female"`` or ``"male"``.
+        age_xray: years.
+        age_dxa: years; the scan follows the radiograph by days to weeks.
+        height: cm.
+        weight: kg.
+        bmi: kg/m², computed from height and weight.
+        smoking: ``"never"``, ``"former"`` or ``"current"``.
+        alcohol: drinks per week.
+        activity: MET-minutes per week of leisure activity.
+        diet: self-rated quality, 1 excellent to 5 poor.
+        true_bmd: femoral-neck density without measurement error, Lunar scale, g/cm².
+        fn_bmd: the label: the same with the precision error of a DXA scan.
+    """
+
+    index: int
+    patient: int
+    side: Literal["L", "R"]
+    site: str
+    sex: Sex
+    age_xray: float
+    age_dxa: float
+    height: float
+    weight: float
+    bmi: float
+    smoking: str | None
+    alcohol: float | None
+    activity: float | None
+    diet: float | None
+    true_bmd: float
+    fn_bmd: float
+
+    def __post_init__(self) -> None:
+        """Refuse a body that cannot exist."""
+        for name in ("true_bmd", "fn_bmd", "height", "weight", "age_xray"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value > 0):
+                raise SimulationError(
+                    f"A simulated person needs a positive {name}, but hip {self.index} has {value}; correct the subject."
+                )
+
+    @property
+    def radiograph_id(self) -> str:
+        """Made-up id of the radiograph."""
+        return f"H{self.index + 1:05d}"
+
+    @property
+    def patient_id(self) -> str:
+        """Made-up id of the patient."""
+        return f"P{self.patient + 1:05d}"
+
+
+def draw_hips(*, n: int, preset: PresetName, seed: int) -> tuple[Hip, ...]:
+    """Draw the people of a cohort and their ``n`` hips.
+
+    Args:
+        n: number of radiographs, at least 1.
+        preset: the population.
+        seed: same seed, same people.
+
+    Raises:
+        SimulationError: for an unknown preset, ``n`` below 1 or a negative seed.
+
+    Example:
+        >>> hips = draw_hips(n=20, preset="hcs", seed=0)
+        >>> len(hips), hips[0].bmi == round(hips[0].weight / (hips[0].height / 100) ** 2, 2)
+        (20, True)
+    """
+    _check(n, preset, seed)
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 2**31]))
+    population = PRESETS[preset]
+    patients = max(1, n - round(n * population.two_hips / (1 + population.two_hips)))
+    women = np.arange(patients) < round(population.female_share * patients)
+    women = rng.permutation(women)
+    low, high = population.age_range
+    age = low + (high - 0.2 - low) * rng.beta(*population.age_beta, size=patients)
+    records: dict[int, dict[str, Any]] = {}
+    for sex, members in (("female", np.flatnonzero(women)), ("male", np.flatnonzero(~women))):
+        drawn = _draw_sex(rng, population=population, sex=sex, age=age[members])
+        records |= {int(member): record for member, record in zip(members, drawn, strict=True)}
+    return _hips(rng, records, n=n)
+
+
+def _check(n: int, preset: str, seed: int) -> None:
+    if preset not in PRESETS:
+        raise SimulationError(f"The preset must be one of {', '.join(PRESETS)}, but it is {preset!r}; name one of these.")
+    if n < 1:
+        raise SimulationError(f"A cohort needs at least 1 radiograph, but n is {n}; ask for more.")
+    if seed < 0:
+        raise SimulationError(f"The seed must be 0 or more, but it is {seed}; choose another.")
+
+
+def _draw_sex(rng: np.random.Generator, *, population: Preset, sex: str, age: Floats) -> list[dict[str, Any]]:
+    """Draw the record of every patient of one sex."""
+    model = load_json("subjects.json")["sexes"][sex]
+    law = dict(population.laws).get(sex) if population.laws else None  # type: ignore[call-overload]
+    scores = _copula(rng, model=model, age=age)
+    height = np.round(_body(scores[:, 0], age, model["height"], law and law.height), 1)
+    weight = np.round(np.exp(_body(scores[:, 1], age, model["log_weight"], law and _log_moments(*law.weight))), 1)
+    habits = {name: _habit(scores[:, 2 + i], model["quantiles"][name]) for i, name in enumerate(_HABITS)}
+    habits = {name: values.round(1 if name == "alcohol" else 0) for name, values in habits.items()}
+    smoking = _smoking(rng, model=model, age=age)
+    density = _density(
+        rng, coefficients=model["bmd"], law=law, weight_of_record=population.covariate_weight,
+        record=_design(age, height, weight, habits, smoking),
+    )
+    missing = {name: _absent(rng, share, len(age)) for name, share in model["missing"].items()}
+    gap = rng.uniform(0.01, 0.2, size=len(age))
+    return [
+        {
+            "sex": sex,
+            "age_xray": round(float(age[i]), 2),
+            "age_dxa": round(round(float(age[i]), 2) + max(0.01, round(float(gap[i]), 2)), 2),
+            "height": float(height[i]),
+            "weight": float(weight[i]),
+            "bmi": round(float(weight[i] / (height[i] / 100) ** 2), 2),
+            "smoking": None if missing["smoking"][i] else ("never", "former", "current")[smoking[i]],
+            **{name: None if missing[name][i] else float(habits[name][i]) for name in _HABITS},
+            "density": float(density[i]),
+        }
+        for i in range(len(age))
+    ]
+
+
+def _copula(rng: np.random.Generator, *, model: dict[str, Any], age: Floats) -> Floats:
+    """Return correlated normal scores ``(N, 5)`` of height, weight, alcohol, activity and diet."""
+    factor = np.linalg.cholesky(np.array(model["copula"]))
+    scores: Floats = np.einsum("nk,jk->nj", rng.standard_normal((len(age), len(factor))), factor)
+    for column, name in enumerate(_HABITS, start=2):
+        slope = model["age_rank_correlation"][name]
+        scores[:, column] = slope * (age - 65) / 9.7 + np.sqrt(1 - slope**2) * scores[:, column]
+    return scores
+
+
+def _body(scores: Floats, age: Floats, trend: dict[str, float], moments: tuple[float, float] | None) -> Floats:
+    if moments is not None:
+        return moments[0] + moments[1] * scores
+    return trend["at_65"] + trend["per_year"] * (age - 65) + trend["sd"] * scores
+
+
+def _habit(scores: Floats, quantiles: list[float]) -> Floats:
+    """Map normal scores to a marginal given by its quantiles, interpolating on a log scale for the long tail."""
+    levels = np.linspace(0, 1, len(quantiles))
+    return np.expm1(np.interp(ndtr(scores), levels, np.log1p(quantiles)))
+
+
+def _log_moments(mean: float, sd: float) -> tuple[float, float]:
+    variance = np.log1p((sd / mean) ** 2)
+    return float(np.log(mean) - variance / 2), float(np.sqrt(variance))
+
+
+def _smoking(rng: np.random.Generator, *, model: dict[str, Any], age: Floats) -> Any:
+    table = np.array(model["smoking"])
+    never, former = (np.interp(age, model["smoking_ages"], table[:, column]) for column in (0, 1))
+    draw = rng.random(len(age))
+    return (draw > never).astype(int) + (draw > never + former)
+
+
+def _design(age: Floats, height: Floats, weight: Floats, habits: dict[str, Floats], smoking: Any) -> dict[str, Floats]:
+    return {
+        "age": age - 65,
+        "height": height - 165,
+        "log_weight": np.log(weight / 75),
+        "log_alcohol": np.log1p(habits["alcohol"]),
+        "log_activity": np.log1p(habits["activity"] / 500),
+        "diet": habits["diet"] - 3,
+        "former": (smoking == 1).astype(float),
+        "current": (smoking == 2).astype(float),
+    }
+
+
+def _density(
+    rng: np.random.Generator,
+    *,
+    coefficients: dict[str, float],
+    law: SexLaw | None,
+    weight_of_record: float,
+    record: dict[str, Floats],
+) -> Floats:
+    """Return femoral-neck density ``(N,)``, g/cm²: regression on the record plus a slightly skewed rest.
+
+    The rest is widened where ``weight_of_record`` narrows the regression, so that the SD of the density stays.
+    """
+    full = np.sum([coefficients[name] * values for name, values in record.items()], axis=0)
+    explained = weight_of_record * (full - full.mean())
+    level = coefficients["at_reference"] + float(full.mean())
+    total = float(np.hypot(coefficients["residual_sd"], full.std()))
+    if law is not None:
+        level, total = law.fn_bmd
+    unexplained = total**2 - _SIDE_TO_SIDE_SD**2 - float(explained.var())
+    rest_sd = np.sqrt(max(unexplained, (0.5 * total) ** 2))
+    rest = np.exp(_RESIDUAL_SKEW * rng.standard_normal(len(full))) - np.exp(_RESIDUAL_SKEW**2 / 2)
+    rest_unit = np.sqrt(np.expm1(_RESIDUAL_SKEW**2) * np.exp(_RESIDUAL_SKEW**2))
+    return np.clip(level + explained + rest_sd * rest / rest_unit, *_DENSITY_RANGE)
+
+
+def _absent(rng: np.random.Generator, share: float, count: int) -> Any:
+    return rng.random(count) < np.clip(share, *_MISSING_RANGE)
+
+
+def _hips(rng: np.random.Generator, records: dict[int, dict[str, Any]], *, n: int) -> tuple[Hip, ...]:
+    patients = len(records)
+    both = set(rng.permutation(patients)[: n - patients].tolist())
+    sides = np.where(rng.random(patients) < 0.5, "L", "R")
+    sites = rng.integers(len(SITES), size=patients)
+    hips: list[Hip] = []
+    for patient in range(patients):
+        record = dict(records[patient])
+        density = record.pop("density")
+        for side in ("L", "R") if patient in both else (str(sides[patient]),):
+            true = max(_DENSITY_RANGE[0], density + _SIDE_TO_SIDE_SD * rng.standard_normal())
+            label = true * (1 + DXA_CV * rng.standard_normal())
+            hips.append(
+                Hip(
+                    index=len(hips), patient=patient, side=side, site=SITES[sites[patient]],  # type: ignore[arg-type]
+                    true_bmd=round(true, 5), fn_bmd=round(label, 4), **record,
+                )
+            )
+    return tuple(hips)

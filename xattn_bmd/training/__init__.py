@@ -1,0 +1,1 @@
+"""Where data, model, loss and metric meet: fits, comparison, run folder, predictor."""

@@ -1,0 +1,154 @@
+"""A fitted model of one fold: what is stored, and how it predicts; on any device, offline, nothing unpickled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from xattn_bmd.config import ModelConfig
+from xattn_bmd.data.cache import ImageCache
+from xattn_bmd.data.cohort import Cohort
+from xattn_bmd.data.datamodule import cohort_arrays
+from xattn_bmd.data.dataset import CohortArrays, CohortDataset
+from xattn_bmd.data.variables import VariableEncoder
+from xattn_bmd.errors import RunError
+from xattn_bmd.models.network import FusionNetwork, build_network
+from xattn_bmd.training.registry import uses_images
+from xattn_bmd.training.tabular import TABULAR
+
+FORMAT = "xattn-bmd-estimator-1"
+WEIGHTS_FILE, STATE_FILE = "network.safetensors", "state.json"
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """One fitted model: arrays plus a JSON state that together rebuild it.
+
+    Attributes:
+        model: name in the registry.
+        encoder: variable encoder fitted on the training part.
+        network: settings of the network, or None for a scikit-learn baseline.
+        tensors: every fitted array by name.
+        record: where it comes from: repeat, fold, protocol, plan hash, chosen epoch or hyper-parameter.
+    """
+
+    model: str
+    encoder: VariableEncoder
+    network: ModelConfig | None
+    tensors: dict[str, NDArray[Any]]
+    record: dict[str, Any]
+
+    @property
+    def uses_images(self) -> bool:
+        """Whether radiographs are needed to predict."""
+        return uses_images(self.model)
+
+    def predict(
+        self, cohort: Cohort, *, cache: ImageCache | None, rows: Sequence[int] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the predicted density of some rows of a cohort.
+
+        Args:
+            cohort: any cohort with the same roles.
+            cache: opened images of every radiograph, or None where the model needs none.
+            rows: rows wanted; None takes all.
+
+        Returns:
+            ``(N,)`` float64, g/cm².
+        """
+        chosen = list(range(len(cohort))) if rows is None else list(rows)
+        if self.network is None:
+            design = self.encoder.design_matrix(cohort.table)[0][chosen]
+            return TABULAR[self.model].predict(self.tensors, design)
+        arrays = cohort_arrays(cohort, encoder=self.encoder, cache=cache if self.uses_images else None)
+        return predict_rows(self.build().to(_device()), arrays, chosen)
+
+    def build(self) -> FusionNetwork:
+        """Return the network with its fitted weights, in evaluation mode, on the CPU."""
+        assert self.network is not None
+        network = build_network(
+            fusion=self.model,
+            schema=self.encoder.schema,
+            config=replace(self.network, weights="none"),
+            target_mean=0.0,
+            target_sd=1.0,
+        )
+        network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in self.tensors.items()})
+        return network.eval()
+
+    def files(self) -> dict[str, bytes]:
+        """Return the two files that hold this estimator."""
+        state = {
+            "format": FORMAT,
+            "model": self.model,
+            "network": None if self.network is None else asdict(self.network),
+            "encoder": self.encoder.to_dict(),
+            "record": self.record,
+        }
+        return {
+            WEIGHTS_FILE: save_tensors({name: np.ascontiguousarray(value) for name, value in self.tensors.items()}),
+            STATE_FILE: (json.dumps(state, indent=1) + "\n").encode(),
+        }
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_estimator(folder: Path) -> Estimator:
+    """Read the estimator that a fold folder holds.
+
+    Raises:
+        RunError: if a file is missing, truncated or of another format.
+    """
+    try:
+        state = json.loads((folder / STATE_FILE).read_text())
+        tensors = load_tensors((folder / WEIGHTS_FILE).read_bytes())
+    except FileNotFoundError as cause:
+        raise RunError(
+            f"A fitted fold holds {STATE_FILE} and {WEIGHTS_FILE}, but {Path(cause.filename).name} is missing in "
+            f"{folder}; run the comparison again to complete it."
+        ) from cause
+    except (json.JSONDecodeError, SafetensorError, UnicodeDecodeError) as cause:
+        raise RunError(
+            f"The files of a fitted fold must be whole, but {folder} holds a truncated or foreign one; "
+            "delete that fold folder and run the comparison again."
+        ) from cause
+    if state.get("format") != FORMAT:
+        raise RunError(
+            f"A fitted fold has the format {FORMAT!r}, but {folder} holds {state.get('format')!r}; "
+            "use the version of xattn_bmd that wrote it."
+        )
+    network = state["network"]
+    return Estimator(
+        model=state["model"],
+        encoder=VariableEncoder.from_dict(state["encoder"]),
+        network=None if network is None else ModelConfig(**network),
+        tensors=tensors,
+        record=state["record"],
+    )
+
+
+def predict_rows(network: FusionNetwork, arrays: CohortArrays, rows: Sequence[int]) -> NDArray[np.float64]:
+    """Return ``(len(rows),)`` densities in g/cm², on the device where the network is."""
+    dataset = CohortDataset(arrays, rows)
+    device = next(network.parameters()).device
+    parts = []
+    network.eval()
+    with torch.inference_mode():
+        for start in range(0, len(dataset), _BATCH):
+            batch = dataset.__getitems__(list(range(start, min(start + _BATCH, len(dataset)))))
+            variables = type(batch.variables)(*(part.to(device) for part in batch.variables))
+            parts.append(network(batch.image.to(device), variables).density.float().cpu().numpy())
+    return np.concatenate(parts).astype(np.float64)
