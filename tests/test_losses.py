@@ -13,7 +13,7 @@ from xattn_bmd.losses import MOST_WEIGHT, DensityWeights, build_loss, fit_weight
 
 LUNAR = (0.6907, 0.8990)
 SCHEMES = ("t_score_bands", "label_density", "none")
-densities = st.lists(st.floats(0.3, 1.8, width=32), min_size=2, max_size=60)
+densities = st.lists(st.floats(0.3, 1.8), min_size=2, max_size=60)
 
 
 def made_densities(n=300, seed=0):

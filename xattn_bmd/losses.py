@@ -30,6 +30,9 @@ MOST_WEIGHT = 3.0
 
 KNOTS = 64
 
+SAME = 1e-6
+"""Densities closer than this, in g/cm², count as one."""
+
 WEIGHTINGS = get_args(Weighting)
 
 
@@ -85,7 +88,7 @@ class DensityWeights:
 
     Attributes:
         scheme: how it was fitted.
-        density: ``(K,)`` ascending densities, g/cm²: the edges of the bands or the knots of the curve; empty for ``none``.
+        density: ``(K,)`` ascending densities, g/cm²: edges of the bands or knots of the curve; empty for ``none``.
         weight: ``(K + 1,)`` weights of the bands (``t_score_bands``), ``(K,)`` weights at the knots
             (``label_density``), or one.
 
@@ -133,8 +136,8 @@ def fit_weights(
     """Fit loss weights on the densities of the training folds.
 
     - ``t_score_bands``: 2 for osteoporosis, 1.5 for osteopenia, 1 for normal density.
-    - ``label_density``: the inverse of the smoothed density of the labels (label distribution smoothing, Yang et al. 2021;
-      Gaussian kernel with Scott's bandwidth), at most 3 times the weight of the commonest density; constant beyond the
+    - ``label_density``: the inverse of the smoothed density of the labels (label distribution smoothing, Yang et al.
+      2021; Gaussian kernel with Scott's bandwidth), at most 3 times the weight of the commonest density; constant beyond the
       training range.
     - ``none``: 1.
 
@@ -173,10 +176,10 @@ def fit_weights(
 
 def _inverse_label_density(target: NDArray[np.float64]) -> DensityWeights:
     knots = np.linspace(target.min(), target.max(), KNOTS)
-    if np.ptp(target) == 0:
+    if np.ptp(target) < SAME:
         return DensityWeights(scheme="label_density", density=tuple(knots.tolist()), weight=(1.0,) * KNOTS)
     smoothed = gaussian_kde(target)(knots)
-    weight = np.minimum(smoothed.max() / smoothed, MOST_WEIGHT)
+    weight = smoothed.max() / np.maximum(smoothed, smoothed.max() / MOST_WEIGHT)
     return DensityWeights(scheme="label_density", density=tuple(knots.tolist()), weight=tuple(weight.tolist()))
 
 

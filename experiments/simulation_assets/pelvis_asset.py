@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 STEP_MM = 0.02
+SYMPHYSIS_MM = 1.0
+"""Gap left between the pubic bones; in the template the two halves, fitted one by one, overlap by 10 mm."""
 
 
 def main() -> None:
@@ -26,6 +28,8 @@ def main() -> None:
     for bone in ("left_hemi", "right_hemi", "sacrum"):
         vertices.append(source[f"{bone}_vertices"].astype(float) - source["acetabulum_centre_left"])
         faces.append(source[f"{bone}_faces"] + offset)
+        if bone == "right_hemi":
+            vertices[-1][:, 0] -= vertices[1][:, 0].max() - vertices[0][:, 0].min() + SYMPHYSIS_MM
         offset += len(vertices[-1])
     joined, triangles = np.concatenate(vertices), np.concatenate(faces)
     midline = 0.5 * (vertices[0][:, 0].min() + vertices[1][:, 0].max())

@@ -106,7 +106,7 @@ def test_training_steps_lower_the_loss(fusion):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
 
 

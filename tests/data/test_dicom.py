@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, RLELossless
@@ -276,6 +276,19 @@ def test_truncated_files_are_refused(tmp_path, syntax, share):
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(RadiographError):
         read_radiograph(path)
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGBaseline8Bit], ids=str)
+def test_cut_codestream_in_a_well_formed_file_is_refused(tmp_path, syntax):
+    levels = np.random.default_rng(0).integers(0, 256, (128, 128)).astype(np.uint8)
+    dataset = _jpeg(levels)
+    if syntax == JPEG2000Lossless:
+        dataset = header(levels, bits=8)
+        dataset.compress(syntax, generate_instance_uid=False)
+    stream = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    dataset.PixelData = encapsulate([stream[: len(stream) * 6 // 10]])
+    with pytest.raises(RadiographError, match="cut short"):
+        read_radiograph(write(tmp_path / "a.dcm", dataset))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

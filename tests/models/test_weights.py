@@ -74,7 +74,7 @@ def test_every_kind_of_mismatch_is_refused(tmp_path, fault):
     else:
         state[last] = torch.zeros(1, 2, 3)
     save_file(state, tmp_path / "faulty.safetensors")
-    with pytest.raises(ModelError, match="1 (are missing|are unknown|have another shape)"):
+    with pytest.raises(ModelError, match=r"1 (are missing|are unknown|have another shape)"):
         build_trunk("test_resnet", weights=str(tmp_path / "faulty.safetensors"))
 
 

@@ -59,3 +59,17 @@ def test_without_the_model_to_compare_with():
 def test_undefined_numbers_are_dashes():
     table = made_up_table(patients=1, per_patient=1, folds=1)
     assert "nan" not in text_of(table)
+
+
+def test_a_model_without_a_comparison_has_a_dash():
+    table = made_up_table()
+    comparisons = comparisons_table(table, replicates=50).query("model_a != 'ridge'")
+    text = comparison_table(
+        metrics_table(table, replicates=50),
+        screening_table(table, LUNAR, replicates=50),
+        comparisons,
+        optimistic=False,
+        simulated=False,
+    )
+    (line,) = [line for line in text.splitlines() if line.startswith("ridge")]
+    assert line.endswith(" -")

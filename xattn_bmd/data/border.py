@@ -11,6 +11,7 @@ _TOLERANCE = 0.02
 _FLAT_SHARE = 0.995
 _SMALLEST_SHARE = 0.3
 _SAMPLES = 512
+_PASSES = 3  # a side border can hide the flat rows above it in the first pass
 
 
 class Box(NamedTuple):
@@ -48,9 +49,8 @@ def exposed_field(pixels: NDArray[np.float32]) -> Box:
     whole = Box(0, height, 0, width)
     low, high = np.percentile(_thinned(pixels), (0.5, 99.5))
     tolerance = max(_TOLERANCE * float(high - low), 1e-12)
-    box, previous = whole, None
-    while box != previous:
-        previous = box
+    box = whole
+    for _ in range(_PASSES):
         box = _cut(pixels, box, tolerance=tolerance)
     kept = min(box.shape[0] / height, box.shape[1] / width)
     return box if kept >= _SMALLEST_SHARE else whole
@@ -63,11 +63,13 @@ def _thinned(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _cut(pixels: NDArray[np.float32], box: Box, *, tolerance: float) -> Box:
+    """Cut each edge that no earlier pass has cut: a second cut would creep up a soft gradient."""
+    height, width = pixels.shape
+    top, bottom = _flat_ends(pixels[box.top : box.bottom, box.left : box.right], tolerance=tolerance)
+    box = box._replace(top=box.top or top, bottom=box.bottom if box.bottom < height else height - bottom)
     field = pixels[box.top : box.bottom, box.left : box.right]
-    top, bottom = _flat_ends(field, tolerance=tolerance)
-    field = field[top : len(field) - bottom]
     left, right = _flat_ends(field.T, tolerance=tolerance) if len(field) else (0, 0)
-    return Box(box.top + top, box.bottom - bottom, box.left + left, box.right - right)
+    return box._replace(left=box.left or left, right=box.right if box.right < width else width - right)
 
 
 def _flat_ends(lines: NDArray[np.float32], *, tolerance: float) -> tuple[int, int]:

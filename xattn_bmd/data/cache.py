@@ -25,6 +25,7 @@ from xattn_bmd.data.picture_map import PictureMap, map_key, open_map, preprocess
 from xattn_bmd.errors import CacheError
 
 _ENVIRONMENT = "XATTN_BMD_CACHE"
+_ATTEMPTS = 3  # another process may move a map aside that it found damaged just before it was mended
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,10 @@ def cached_images(
     known.save()
     complete, decoded = len(digests) == len(paths), 0
     opened = _opened(home, digests, size=image.size) if complete else None
-    if opened is None:
-        decoded = build_map(
+    for _ in range(_ATTEMPTS):
+        if opened is not None:
+            return _as_cache(tuple(paths), opened, decoded=decoded)
+        decoded += build_map(
             paths, digests, image=image, home=home, workers=workers or default_workers(), progress=progress
         )
         opened = _opened(home, digests, size=image.size)

@@ -25,6 +25,7 @@ from xattn_bmd.types import Radiograph
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+    from pydicom.uid import UID
 
 _TAGS = (
     "TransferSyntaxUID",
@@ -139,25 +140,29 @@ def _require_one_picture(header: Dataset, *, name: str) -> None:
 
 
 def _stored_levels(header: Dataset, *, name: str) -> tuple[Greyscale, str]:
-    array = _decode(header, name=name)
-    colours = array.ndim == 3
-    if colours:
-        array = grey_channel(array, name=name)
     stored, signed = int(header.BitsStored), bool(header.get("PixelRepresentation") or 0)
-    levels = array.astype(np.int32)
-    if not header.file_meta.TransferSyntaxUID.is_encapsulated:
-        levels = _drop_unused_bits(levels, header, signed=signed)
-    lowest, highest = (-(1 << stored - 1), (1 << stored - 1) - 1) if signed else (0, (1 << stored) - 1)
+    allocated, high_bit = int(header.BitsAllocated), int(header.get("HighBit", stored - 1))
+    syntax = _readable_syntax(header, name=name)
+    shifted = not syntax.is_encapsulated and stored - 1 < high_bit < allocated
+    if shifted:
+        # pydicom takes the stored bits to be the lowest ones; these are not, so it is given whole words
+        header.BitsStored, header.HighBit = allocated, allocated - 1
+    array: NDArray[Any] = header.pixel_array
+    grey = array if array.ndim == 2 else grey_channel(array, name=name)
+    levels = grey.astype(np.int32)
+    if shifted:
+        levels = _stored_bits(levels >> high_bit + 1 - stored, stored=stored, signed=signed)
+    grey_of_three = "" if array.ndim == 2 else ", three equal colour channels taken as grey"
     step = (
-        f"decoded DICOM ({header.file_meta.TransferSyntaxUID.name}): {array.shape[0]} x {array.shape[1]}, "
-        f"{stored} of {int(header.BitsAllocated)} bits, {'signed' if signed else 'unsigned'}"
+        f"decoded DICOM ({syntax.name}): {grey.shape[0]} x {grey.shape[1]}, {stored} of {allocated} bits, "
+        f"{'signed' if signed else 'unsigned'}{grey_of_three}"
     )
-    step += ", three equal colour channels taken as grey" if colours else ""
-    return Greyscale(levels=levels, lowest=lowest, highest=highest), step
+    lowest = -(1 << stored - 1) if signed else 0
+    return Greyscale(levels=levels, lowest=lowest, highest=lowest + (1 << stored) - 1), step
 
 
-def _decode(header: Dataset, *, name: str) -> NDArray[Any]:
-    syntax = getattr(header.file_meta, "TransferSyntaxUID", None)
+def _readable_syntax(header: Dataset, *, name: str) -> UID:
+    syntax: UID | None = getattr(header.file_meta, "TransferSyntaxUID", None)
     if syntax is None:
         raise RadiographError(
             f"A DICOM file names its transfer syntax, but {name} does not; export it again as a DICOM Part 10 file."
@@ -165,11 +170,10 @@ def _decode(header: Dataset, *, name: str) -> NDArray[Any]:
     _require_decoder(syntax, bits=int(header.BitsStored), name=name)
     if syntax.is_encapsulated and _lacks_end(header, syntax=str(syntax)):
         raise _cut_short(name)
-    array: NDArray[Any] = header.pixel_array
-    return array
+    return syntax
 
 
-def _require_decoder(syntax: Any, *, bits: int, name: str) -> None:  # noqa: ANN401
+def _require_decoder(syntax: UID, *, bits: int, name: str) -> None:
     from pydicom.pixels.decoders.base import get_decoder
 
     try:
@@ -199,13 +203,9 @@ def _lacks_end(header: Dataset, *, syntax: str) -> bool:
     return syntax.startswith(_JPEG_FAMILY) and b"\xff\xd9" not in bytes(header.PixelData[-64:])
 
 
-def _drop_unused_bits(levels: NDArray[np.int32], header: Dataset, *, signed: bool) -> NDArray[np.int32]:
-    """Keep the stored bits of each word: the others may hold overlays."""
-    stored, allocated = int(header.BitsStored), int(header.BitsAllocated)
-    shift = int(header.get("HighBit", stored - 1)) + 1 - stored
-    if stored == allocated or stored + shift > allocated or shift < 0:
-        return levels
-    levels = (levels >> shift) & ((1 << stored) - 1)
+def _stored_bits(words: NDArray[np.int32], *, stored: int, signed: bool) -> NDArray[np.int32]:
+    """Keep the lowest ``stored`` bits of each word, with their sign."""
+    levels = words & np.int32((1 << stored) - 1)
     return np.where(levels >> stored - 1, levels - (1 << stored), levels).astype(np.int32) if signed else levels
 
 

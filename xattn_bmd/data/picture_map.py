@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ CACHE_FORMAT = 1
 """Raised with every change of reader, preprocessing or file layout, so that no older pixels are ever mixed in."""
 
 _PIXELS, _RECORDS = "pixels.npy", "records.json"
+_STALE_SECONDS = 24 * 3600
 _log = logging.getLogger(__name__)
 
 
@@ -90,7 +92,12 @@ def write_map(folder: Path, pictures: Iterable[Picture], *, rows: int, size: int
     Raises:
         CacheError: if the disk is full or cannot be written; nothing is left behind.
     """
-    _discard(folder)
+    if folder.exists():
+        # either another process was faster, or the map is damaged
+        if open_map(folder, size=size) is not None:
+            return
+        _discard(folder)
+    _sweep(folder.parent)
     try:
         with atomic_folder(folder, error=CacheError) as partial:
             records = _write_pixels(partial / _PIXELS, pictures, rows=rows, size=size)
@@ -127,12 +134,18 @@ def _require_whole(file: Path, *, rows: int, size: int, records: dict[str, Any])
 
 def _discard(folder: Path) -> None:
     """Move a damaged map aside in one step, then delete it."""
-    if not folder.exists():
-        return
     aside = Path(tempfile.mkdtemp(prefix=".partial-discarded-", dir=folder.parent))
     with contextlib.suppress(FileNotFoundError):  # another process moved it first
         folder.replace(aside / "map")
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what killed builds left behind; younger remains may belong to a process that is still writing."""
+    for partial in folder.glob(".partial-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - partial.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(partial, ignore_errors=True)
 
 
 def _hash(values: Any) -> str:  # noqa: ANN401

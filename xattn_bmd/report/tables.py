@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
+from xattn_bmd.bone.tscore import NORMAL_EDGE
 from xattn_bmd.metrics.comparison import PAIRED_BOOTSTRAP
 from xattn_bmd.metrics.summary import POOLED
 
@@ -61,29 +63,27 @@ def _headings(against: str) -> tuple[str, ...]:
 def _cells(
     model: str, metrics: pd.DataFrame, screening: pd.DataFrame, comparisons: pd.DataFrame, *, against: str
 ) -> list[str]:
-    pooled = metrics[(metrics["model"] == model) & (metrics["method"] == POOLED)].set_index("metric").T
-    threshold = screening["threshold"] == -1.0
-    screened = screening[(screening["model"] == model) & threshold].set_index("metric")["value"]
-    cells = [_with_interval(*_floats(pooled["r2"], ("value", "low", "high")), number="{:.3f}")]
-    cells += map(_number, _floats(pooled.loc["value"], ("mae", "rmse", "pearson_r")))
-    cells += map(_number, _floats(screened, ("auroc", "sensitivity", "specificity")))
+    pooled = _by_metric(metrics[(metrics["model"] == model) & (metrics["method"] == POOLED)])
+    screened = _by_metric(screening[(screening["model"] == model) & (screening["threshold"] == NORMAL_EDGE)])
+    cells = [_with_interval(*(pooled["r2"][name] for name in ("value", "low", "high")), number="{:.3f}")]
+    cells += [_number(pooled[name]["value"]) for name in ("mae", "rmse", "pearson_r")]
+    cells += [_number(screened[name]["value"]) for name in ("auroc", "sensitivity", "specificity")]
     return [*cells, _change(model, comparisons, against=against)] if against else cells
 
 
 def _change(model: str, comparisons: pd.DataFrame, *, against: str) -> str:
     if model == against:
         return "reference"
-    rows = comparisons[
-        (comparisons["model_a"] == model) & (comparisons["metric"] == "mse") & (comparisons["test"] == PAIRED_BOOTSTRAP)
-    ]
-    if rows.empty:
+    compared = comparisons[(comparisons["model_a"] == model) & (comparisons["test"] == PAIRED_BOOTSTRAP)]
+    if compared.empty:
         return UNDEFINED
-    change = [100.0 * value for value in _floats(rows.iloc[0], ("relative", "relative_low", "relative_high"))]
+    row = _by_metric(compared)["mse"]
+    change = [100.0 * row[name] for name in ("relative", "relative_low", "relative_high")]
     return _with_interval(*change, number="{:+.1f}", unit=" %")
 
 
-def _floats(row: pd.Series[Any], names: tuple[str, ...]) -> list[float]:
-    return [float(row[name]) for name in names]
+def _by_metric(rows: pd.DataFrame) -> dict[str, dict[Hashable, Any]]:
+    return {str(row["metric"]): row for row in rows.to_dict("records")}
 
 
 def _with_interval(value: float, low: float, high: float, *, number: str, unit: str = "") -> str:
@@ -107,7 +107,7 @@ def _caption(metrics: pd.DataFrame) -> str:
 
 
 def _footnote(screening: pd.DataFrame, *, against: str) -> str:
-    row = screening[screening["threshold"] == -1.0].iloc[0]
+    row = screening[screening["threshold"] == NORMAL_EDGE].iloc[0]
     lines = [
         "MAE, RMSE in g/cm².  AUROC, sens, spec: " + str(row["positive"]),
         f"reference {row['reference']}",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, zoom
 
 from xattn_bmd.simulate.projection import Beam
+from xattn_bmd.simulate.xray import smooth_coarsely
 
 Image = NDArray[np.float32]
 
@@ -25,7 +26,7 @@ class Body:
         depth: front to back at the trunk.
         half_width: mid-sagittal plane to the skin.
         thigh: radius of the thigh.
-        thigh_x: x of the thigh's axis.
+        gap: half the distance between the thighs below the perineum; negative where they press together.
         fat: thickness of the subcutaneous fat.
         midline: x of the mid-sagittal plane.
     """
@@ -33,7 +34,7 @@ class Body:
     depth: float
     half_width: float
     thigh: float
-    thigh_x: float
+    gap: float
     fat: float
     midline: float
 
@@ -57,9 +58,9 @@ def sample_body(rng: np.random.Generator, *, bmi: float, sex: str, midline: floa
     female = sex == "female"
     return Body(
         depth=float((198.0 if female else 206.0) + 5.2 * excess + rng.normal(0, 11)),
-        half_width=float((182.0 if female else 178.0) + 3.6 * excess + rng.normal(0, 7)),
+        half_width=float((190.0 if female else 186.0) + 3.6 * excess + rng.normal(0, 7)),
         thigh=float((83.0 if female else 81.0) + 1.9 * excess + rng.normal(0, 4)),
-        thigh_x=float(18.0 + rng.normal(0, 4)),
+        gap=float(rng.normal(1, 6)),
         fat=float(np.clip((21.0 if female else 13.0) + 1.5 * excess + rng.normal(0, 4), 4, 70)),
         midline=midline,
     )
@@ -75,27 +76,29 @@ def soft_tissue(rng: np.random.Generator, *, body: Body, beam: Beam) -> Tissue:
         True
     """
     x, z = beam.plane_axes()
-    skin = _envelope(x, z, body, inset=0.0)
-    lean = _envelope(x, z, body, inset=body.fat)
-    lean = np.minimum(lean * (1 + 0.03 * _field(rng, beam.size, 26.0 * beam.size / 260)), skin)
+    sigma = 5.0 * beam.magnification / beam.spacing_mm
+    skin = smooth_coarsely(_envelope(x, z, body, inset=0.0), sigma=sigma, step=4)
+    lean = smooth_coarsely(_envelope(x, z, body, inset=body.fat), sigma=sigma, step=4)
+    lean = np.minimum(lean * (1 + 0.025 * _field(rng, beam.size, 26.0 * beam.size / 260) + 0.016 * _field(rng, beam.size, 8.0 * beam.size / 260)), skin)
     swap = _bellies(rng, x, z) * np.clip(lean / 150, 0, 1)
-    muscle = np.clip(lean * 0.86 + swap, 0.0, skin)
+    muscle = np.clip(lean * 0.88 + swap, 0.0, skin)
     gas = _gas(rng, x, z, body)
     muscle = np.maximum(muscle - 0.8 * gas, 0)
-    fat = np.maximum(skin - np.clip(lean * 0.86 + swap, 0.0, skin) - 0.2 * gas, 0)
+    fat = np.maximum(skin - np.clip(lean * 0.88 + swap, 0.0, skin) - 0.2 * gas, 0)
     return Tissue(muscle.astype(np.float32), fat.astype(np.float32))
 
 
 def _envelope(x: Image, z: Image, body: Body, *, inset: float) -> Image:
     """Return the depth of the body, its surface moved inwards by ``inset``, mm."""
-    wide, deep = body.half_width - inset, body.depth / 2 - inset
+    wide = (body.half_width - inset) * (1 - ((z + 40) / 430) ** 2)
+    deep = body.depth / 2 - inset
     trunk = 2 * deep * np.maximum(1 - np.abs((x - body.midline) / wide) ** 2.6, 0) ** (1 / 2.3)
-    lean_in = 0.10 * (z + 60)
-    radius = (body.thigh - inset) * (1 + np.clip(z + 60, -150, 60) / 900)
-    near = np.maximum(1 - ((x - body.thigh_x - 6 - lean_in) / (radius * 1.12)) ** 2, 0) ** 0.5
-    far = np.maximum(1 - ((2 * body.midline - x - body.thigh_x - 6 - lean_in) / (radius * 1.12)) ** 2, 0) ** 0.5
+    outer = body.thigh * (1 + np.clip(z + 60, -150, 60) / 900)
+    radius, axis = outer - inset, body.midline + body.gap + 1.12 * outer + 0.05 * (-60 - z)
+    near = np.maximum(1 - ((x - axis) / (radius * 1.12)) ** 2, 0) ** 0.5
+    far = np.maximum(1 - ((2 * body.midline - x - axis) / (radius * 1.12)) ** 2, 0) ** 0.5
     thighs = 2 * radius * 0.98 * np.maximum(near, far)
-    share = 1 / (1 + np.exp((z + 98 + 0.22 * (x - body.midline) - 18) / 13.0))
+    share = 1 / (1 + np.exp((z + 86 + 0.2 * (x - body.midline)) / 14.0))
     return ((1 - share) * trunk + share * thighs).astype(np.float32)
 
 
@@ -131,8 +134,8 @@ def _bellies(rng: np.random.Generator, x: Image, z: Image) -> Image:
         bend = 6 * np.sin(np.pi * along / length)
         inside = np.maximum(1 - ((across - bend) / (radius * np.exp(rng.normal(0, 0.12)))) ** 2, 0) ** 0.75
         ends = 1 / ((1 + np.exp(-(along + 4) / 6)) * (1 + np.exp((along - length - 4) / 6)))
-        total += (depth * np.exp(rng.normal(0, 0.25)) * inside * ends).astype(np.float32)
-    return total - np.float32(10.0)
+        total += (1.2 * depth * np.exp(rng.normal(0, 0.25)) * inside * ends).astype(np.float32)
+    return total - np.float32(11.0)
 
 
 def _gas(rng: np.random.Generator, x: Image, z: Image, body: Body) -> Image:

@@ -132,8 +132,7 @@ def _claim(root: Path, *, settings: dict[str, Any]) -> None:
                 "choose another folder or delete this one."
             )
         return
-    occupied = root.exists() and (not root.is_dir() or any(not p.name.startswith(".") for p in root.iterdir()))
-    if occupied:
+    if root.exists() and (root.is_file() or any(p.is_file() and not p.name.startswith(".") for p in root.rglob("*"))):
         raise SimulationError(
             f"A cohort is simulated into a new or empty folder, but {root} holds other files; choose another folder."
         )

@@ -106,13 +106,13 @@ def mineralise(femur: Femur, *, bmd: float, cortical_share: float, shaft_factor:
 
 
 def find_neck_box(silhouette: NDArray[np.bool_], femur: Femur) -> NeckBox:
-    """Place the box at the narrowest part of the neck, as DXA software does.
+    """Place the box at the narrowest part of the neck beside the head, as DXA software does.
 
     Args:
         silhouette: ``(150, 125)`` the femur in the pose of a DXA scan, 1 mm pixels.
         femur: gives head centre, radius and neck axis.
     """
-    distances = np.arange(1.0, 2.0, 0.05) * femur.head_radius
+    distances = femur.head_radius + np.arange(0.4 * BOX_LENGTH_MM, 0.9 * femur.head_radius, 1.0)
     offsets = np.arange(-_HALF_WIDTH_MM, _HALF_WIDTH_MM + 0.5, 0.5)
     points = _points(femur, distances[:, None], offsets[None, :])
     bone = map_coordinates(silhouette.astype(np.float32), points, order=1, prefilter=False) > 0.5

@@ -18,6 +18,7 @@ from xattn_bmd.simulate.site import (
     Site,
     collimated_field,
     develop,
+    exposed,
     quantise,
     stamp_marker,
 )
@@ -109,12 +110,12 @@ def simulate_hip(hip: Hip, *, seed: int, size: int) -> HipPicture:
     primary = transmit(
         mineral=(areal + pelvis_areal) * oblique, muscle=muscle * oblique, fat=fat * oblique, spectrum=grouped_spectrum(kvp)
     )
-    field = collimated_field(rng, size=size, spacing_mm=beam.spacing_mm, site=site)
+    inside_mm = collimated_field(rng, size=size, spacing_mm=beam.spacing_mm, site=site)
     detected = expose(
-        rng, primary, depth_mm=tissue.total, field=field, spacing_mm=beam.spacing_mm, exposure=_exposure(rng, site)
+        rng, primary, depth_mm=tissue.total, field=exposed(inside_mm), spacing_mm=beam.spacing_mm, exposure=_exposure(rng, site)
     )
-    covered = (tissue.total > 40) & (field > 0.99)
-    shown = develop(rng, detected, body=covered, field=field, spacing_mm=beam.spacing_mm, site=site)
+    covered = (tissue.total > 40) & (inside_mm > 4)
+    shown = develop(rng, detected, body=covered, inside_mm=inside_mm, spacing_mm=beam.spacing_mm, site=site)
     neck = _neck_mask(femur, mineral, pose, beam) & (outer > 0)
     mirror = slice(None, None, -1) if hip.side == "R" else slice(None)
     shown = stamp_marker(rng, shown[:, mirror], side=hip.side, spacing_mm=beam.spacing_mm)
@@ -138,7 +139,7 @@ def _beam(rng: np.random.Generator, *, site: Site, size: int) -> Beam:
 
 def _pose(rng: np.random.Generator) -> Pose:
     return Pose(
-        rotation=float(np.clip(rng.normal(7, 7), -8, 24)),
+        rotation=float(np.clip(rng.normal(6, 6), -8, 20)),
         abduction=float(np.clip(rng.normal(-1, 3.2), -8, 7)),
         flexion=float(np.clip(rng.normal(0, 2.5), -6, 6)),
     )
@@ -185,10 +186,10 @@ def _pelvis_maps(person: np.random.Generator, pelvis: Pelvis, beam: Beam, *, bmd
 
 
 def _displace(tissue: Tissue, *, femur: tuple[Image, Image], pelvis: tuple[Image, Image]) -> tuple[Image, Image]:
-    """Put the bones in the place of muscle: three quarters of cortex is water and collagen, marrow is fat or half fat."""
+    """Put the bones in the place of muscle: three quarters of cortex is water and collagen, marrow is mostly fat."""
     cortex = femur[0] - femur[1] + pelvis[0] - pelvis[1]
-    muscle = tissue.muscle - femur[0] - pelvis[0] + 0.75 * cortex + 0.5 * pelvis[1]
-    fat = tissue.fat + 0.95 * femur[1] + 0.45 * pelvis[1]
+    muscle = tissue.muscle - femur[0] - pelvis[0] + 0.75 * cortex + 0.3 * femur[1] + 0.5 * pelvis[1]
+    fat = tissue.fat + 0.65 * femur[1] + 0.45 * pelvis[1]
     return np.maximum(muscle, 0), fat
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 _SMALLEST_AREA_PX = 1e-7
+_SHORTEST = 1e-3
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ def ray_thickness(projected: Floats, faces: NDArray[np.int64], *, shape: tuple[i
     levels = np.bincount(cell, weights=level, minlength=size).reshape(height, width + 1).cumsum(axis=1)[:, :width]
     tilts = np.bincount(cell, weights=tilt, minlength=size).reshape(height, width + 1).cumsum(axis=1)[:, :width]
     signed = levels + tilts * np.arange(width)
-    return np.maximum(signed if signed.sum() > 0 else -signed, 0.0).astype(np.float32)
+    length = signed if signed.sum() > 0 else -signed
+    return np.where(length > _SHORTEST, length, 0.0).astype(np.float32)
 
 
 def _planes(corners: Floats) -> tuple[Floats, Floats, Floats, NDArray[np.bool_]]:

@@ -13,6 +13,8 @@ from xattn_bmd.simulate.xray import smooth_coarsely
 
 Image = NDArray[np.float32]
 BITS = 12
+_ADAPTS = 0.5
+"""How far the displayed latitude follows each picture; the rest is fixed per site, as in fixed-latitude processing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,7 @@ class Site:
         blur_mm: SD of the detector's point spread.
         field_mm: side of the square picture on the detector.
         margin_mm: smallest and largest width of the collimation border on each side.
+        latitude: typical range of log exposure behind the body that is displayed.
         steepness: of the sigmoid look-up table.
         edge: strength of edge enhancement.
         equalise: share of the low frequencies taken away.
@@ -42,6 +45,7 @@ class Site:
     blur_mm: float
     field_mm: float
     margin_mm: tuple[float, float]
+    latitude: float
     steepness: float
     edge: float
     equalise: float
@@ -52,20 +56,20 @@ class Site:
 
 SITE_PROFILES: dict[str, Site] = {
     "site_a": Site(
-        name="site_a", kvp=(70, 75), photons=26000.0, scatter_to_primary=0.24, blur_mm=0.22, field_mm=286.0,
-        margin_mm=(6.0, 24.0), steepness=3.6, edge=0.55, equalise=0.30, photometric="MONOCHROME2", shutter=True,
+        name="site_a", kvp=(70, 75), photons=11000.0, scatter_to_primary=0.24, blur_mm=0.22, field_mm=286.0,
+        margin_mm=(6.0, 24.0), latitude=2.0, steepness=3.6, edge=0.55, equalise=0.30, photometric="MONOCHROME2", shutter=True,
         stored_range=(0, 4095),
     ),
     "site_b": Site(
-        name="site_b", kvp=(75, 80), photons=15000.0, scatter_to_primary=0.34, blur_mm=0.30, field_mm=268.0,
-        margin_mm=(2.0, 15.0), steepness=2.9, edge=0.25, equalise=0.15, photometric="MONOCHROME1", shutter=False,
+        name="site_b", kvp=(75, 80), photons=6500.0, scatter_to_primary=0.34, blur_mm=0.30, field_mm=268.0,
+        margin_mm=(2.0, 15.0), latitude=1.9, steepness=2.9, edge=0.25, equalise=0.22, photometric="MONOCHROME1", shutter=False,
         stored_range=(260, 3700),
     ),
 }  # fmt: skip
 
 
 def collimated_field(rng: np.random.Generator, *, size: int, spacing_mm: float, site: Site) -> Image:
-    """Return the exposed field ``(size, size)``: 1 inside, 0 outside, a soft rim, turned by up to 2 degrees."""
+    """Return how far each pixel lies inside the exposed field, ``(size, size)`` mm; the field is turned a little."""
     low, high = site.margin_mm
     margins = rng.uniform(low, high, size=4) + np.array([0.0, 0.0, 0.5, 0.5]) * low
     angle = np.radians(np.clip(rng.normal(0, 0.8), -2, 2))
@@ -76,11 +80,16 @@ def collimated_field(rng: np.random.Generator, *, size: int, spacing_mm: float, 
     inside = np.minimum(
         np.minimum(u + half - margins[2], half - margins[3] - u), np.minimum(v + half - margins[0], half - margins[1] - v)
     )
-    return np.clip(0.5 + inside / 1.2, 0, 1).astype(np.float32)
+    return inside.astype(np.float32)
+
+
+def exposed(inside_mm: Image) -> Image:
+    """Return the exposed field with its soft rim: 1 inside, 0 outside."""
+    return np.clip(0.5 + inside_mm / 1.2, 0, 1)
 
 
 def develop(
-    rng: np.random.Generator, detected: Image, *, body: NDArray[np.bool_], field: Image, spacing_mm: float, site: Site
+    rng: np.random.Generator, detected: Image, *, body: NDArray[np.bool_], inside_mm: Image, spacing_mm: float, site: Site
 ) -> Image:
     """Return the displayed picture ``(H, W)``, 0 black to 1 white, bone bright.
 
@@ -90,24 +99,26 @@ def develop(
         rng: draws how the recognition varies from picture to picture.
         detected: quanta per pixel, mean 1 in the measuring field.
         body: pixels behind the body and inside the field.
-        field: the exposed field.
+        inside_mm: from :func:`collimated_field`.
         spacing_mm: pixel pitch.
         site: the hospital.
     """
     grey = -np.log(detected)
-    grey = np.where(field > 0.5, grey, np.median(grey[body][::16]))
-    low = smooth_coarsely(grey, sigma=26.0 / spacing_mm, step=8)
+    grey = np.where(inside_mm > 0, grey, np.median(grey[body][::16]))
+    low = smooth_coarsely(grey, sigma=45.0 / spacing_mm, step=8)
     detail = grey - gaussian_filter(grey, 1.3 / spacing_mm)
     grey = grey - site.equalise * low + site.edge * detail
-    dark, bright = np.percentile(grey[body][::8], [1.5, 99.2])
-    dark, bright = dark + rng.normal(0, 0.05) * (bright - dark), bright + rng.normal(0, 0.06) * (bright - dark)
-    level = (grey - dark) / (bright - dark)
+    dark, bright = np.percentile(grey[body][::8], [14.0, 99.7])
+    latitude = site.latitude ** (1 - _ADAPTS) * (bright - dark) ** _ADAPTS * np.exp(rng.normal(0, 0.06))
+    centre = 0.5 * (dark + bright) + rng.normal(0, 0.04) * latitude
+    level = 0.53 + (grey - centre) / (1.12 * latitude)
     steep = site.steepness * np.exp(rng.normal(0, 0.06))
-    middle = 0.52 + rng.normal(0, 0.025)
+    middle = 0.54 + rng.normal(0, 0.025)
     floor, ceiling = 1 / (1 + np.exp(steep * (middle + 0.12))), 1 / (1 + np.exp(-steep * (1.1 - middle)))
     shown = np.clip((1 / (1 + np.exp(-steep * (level - middle))) - floor) / (ceiling - floor), 0, 1)
-    border = 0.0 if site.shutter else 1.0
-    return (field * shown + (1 - field) * border).astype(np.float32)
+    if site.shutter:
+        return (shown * exposed(inside_mm - 3.0)).astype(np.float32)
+    return (1 - (1 - shown) * exposed(inside_mm)).astype(np.float32)
 
 
 def quantise(shown: Image, *, site: Site) -> NDArray[np.uint16]:

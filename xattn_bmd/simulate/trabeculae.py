@@ -83,11 +83,11 @@ def trabecular_pattern(rng: np.random.Generator, *, z_score: float) -> Image:
     plan = _plan()
     wealth = float(np.clip(0.75 + 0.22 * z_score + rng.normal(0, 0.14), 0.15, 1.4))
     tensile, compressive = 0.55 * wealth * plan.tensile, (1.0 - 0.12 * wealth) * plan.compressive
-    level = 0.62 + compressive + tensile - (0.55 - 0.22 * wealth) * plan.ward
-    level = level * np.exp(rng.normal(0, 0.10)) ** plan.trochanter * (1 - 0.35 * plan.trochanter)
+    level = 0.72 + 0.70 * compressive + tensile - (0.42 - 0.20 * wealth) * plan.ward
+    level = level * np.exp(rng.normal(0, 0.10)) ** plan.trochanter * (1 - 0.30 * plan.trochanter)
     level *= 1 - (0.93 - 0.1 * rng.random()) * plan.shaft
     coarse = float(np.clip(1.15 - 0.15 * z_score, 0.8, 1.6))
-    depth = 0.20 * float(np.exp(rng.normal(0, 0.15))) * (1.15 - 0.1 * float(np.clip(z_score, -2, 2)))
+    depth = 0.15 * float(np.exp(rng.normal(0, 0.15))) * (1.15 - 0.1 * float(np.clip(z_score, -2, 2)))
     lines = plan.compressive * _streaks(rng, plan.compressive_along, plan.compressive_across, coarse)
     lines += plan.tensile * _streaks(rng, plan.tensile_along, plan.tensile_across, coarse)
     net = gaussian_filter(rng.standard_normal(_SHAPE).astype(np.float32), 1.1 * coarse)
@@ -100,7 +100,7 @@ def trabecular_pattern(rng: np.random.Generator, *, z_score: float) -> Image:
 def _streaks(rng: np.random.Generator, along: Image, across: Image, coarse: float) -> Image:
     """Return unit noise drawn out along one coordinate, like trabeculae along their trajectory."""
     lattice = rng.standard_normal((40, 230)).astype(np.float32)
-    points = np.stack([np.mod(along / 11.0, 38.0), np.mod(across / (0.95 * coarse), 228.0)])
+    points = np.stack([np.mod(along / 16.0, 38.0), np.mod(across / (0.8 * coarse), 228.0)])
     noise: Image = map_coordinates(lattice, points, order=1, output=np.float32, prefilter=False)
     return noise / 0.67
 
