@@ -55,7 +55,10 @@ def test_demo_writes_a_run(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["compare", "c.csv", "--models", "a", "b", "--out", "R"], ["compare", "c.csv", "--models=[a,b]", "--out", "R"]),
+        (
+            ["compare", "c.csv", "--models", "a", "b", "--out", "R"],
+            ["compare", "c.csv", "--models=[a,b]", "--out", "R"],
+        ),
         (["demo", "--models", "a"], ["demo", "--models=[a]"]),
         (["demo", "--seed", "1"], ["demo", "--seed", "1"]),
     ],

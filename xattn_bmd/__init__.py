@@ -57,7 +57,7 @@ _HOMES = {
     "t_score": "bone.tscore",
     "who_class": "bone.tscore",
 }
-__all__ = sorted(_HOMES)  # noqa: PLE0605 - the names live in one place, the table above
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> object:

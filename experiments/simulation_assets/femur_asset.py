@@ -37,8 +37,14 @@ def main() -> None:
     average = aligned.mean(axis=0)
     _, singular, components = np.linalg.svd((aligned - average).reshape(len(aligned), -1), full_matrices=False)
     sd = singular / np.sqrt(len(aligned) - 1)
-    print("SD of size among the 26:", scales.std(ddof=1).round(4), "variance kept:",
-          (np.sum(sd[:MODES] ** 2) / np.sum(sd**2)).round(4), "head radius", radius)
+    print(
+        "SD of size among the 26:",
+        scales.std(ddof=1).round(4),
+        "variance kept:",
+        (np.sum(sd[:MODES] ** 2) / np.sum(sd**2)).round(4),
+        "head radius",
+        radius,
+    )
     modes = components[:MODES].reshape(MODES, -1, 3) * sd[:MODES, None, None]
     neck = _neck_ring(average, radius)
     step = np.abs(modes).max(axis=(1, 2)) / 32767

@@ -38,7 +38,7 @@ def main() -> None:
     up = joined[:, 2] / np.maximum(distance, 1e-6)
     near = np.exp(-(((distance - radius) / 5.0) ** 2))
     cortex = 1.0 + near * (0.5 + 1.6 * np.clip(up, 0, 1) ** 2)
-    cortex[offset - len(vertices[2]):] = 0.8
+    cortex[offset - len(vertices[2]) :] = 0.8
     np.savez_compressed(
         arguments.out,
         vertices=np.round(joined / STEP_MM).astype(np.int16),

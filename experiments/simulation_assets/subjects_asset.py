@@ -30,9 +30,21 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     table = pd.read_csv(arguments.data / "nhanes_fn_bmd_2005_2014.csv.gz")
-    table = table[table.age_years.between(50, 85)].drop(columns="fn_bmd").rename(columns={
-        "age_years": "age", "height_cm": "height", "weight_kg": "weight", "alcohol_drinks_week": "alcohol",
-        "activity_met_min_week": "activity", "diet_self_rating": "diet", "fn_bmd_lunar_est": "fn_bmd"})
+    table = (
+        table[table.age_years.between(50, 85)]
+        .drop(columns="fn_bmd")
+        .rename(
+            columns={
+                "age_years": "age",
+                "height_cm": "height",
+                "weight_kg": "weight",
+                "alcohol_drinks_week": "alcohol",
+                "activity_met_min_week": "activity",
+                "diet_self_rating": "diet",
+                "fn_bmd_lunar_est": "fn_bmd",
+            }
+        )
+    )
     model = {
         "provenance": "NHANES 2005-2014 public-use files, CDC/NCHS; adults 50-85 with femoral-neck DXA; unweighted "
         "aggregate estimates only; femoral-neck BMD mapped to the Lunar scale by 1.1576*Hologic + 0.0447",
@@ -49,7 +61,9 @@ def _sex(part: pd.DataFrame) -> dict[str, object]:
         "height": _trend(part.age, part.height),
         "log_weight": _trend(part.age, np.log(part.weight)),
         "quantiles": {n: np.nanquantile(part[n], LEVELS).round(3).tolist() for n in ("alcohol", "activity", "diet")},
-        "age_rank_correlation": {n: round(part.age.corr(part[n], "spearman"), 4) for n in ("alcohol", "activity", "diet")},
+        "age_rank_correlation": {
+            n: round(part.age.corr(part[n], "spearman"), 4) for n in ("alcohol", "activity", "diet")
+        },
         "copula": z.corr().round(4).to_numpy().tolist(),
         "smoking": [_smoking(part, low, high) for low, high in ((50, 60), (60, 72), (72, 86))],
         "smoking_ages": [55, 66, 77],
@@ -83,10 +97,16 @@ def _smoking(part: pd.DataFrame, low: int, high: int) -> list[float]:
 def _regression(part: pd.DataFrame) -> dict[str, float]:
     good = part.dropna(subset=["height", "weight", "alcohol", "diet", "smoking"])
     columns = {
-        "at_reference": np.ones(len(good)), "age": good.age - 65, "height": good.height - 165,
-        "log_weight": np.log(good.weight / 75), "log_alcohol": np.log1p(good.alcohol),
-        "log_activity": np.log1p(good.activity.fillna(0) / 500), "diet": good.diet - 3,
-        "former": (good.smoking == "former") * 1.0, "current": (good.smoking == "current") * 1.0}
+        "at_reference": np.ones(len(good)),
+        "age": good.age - 65,
+        "height": good.height - 165,
+        "log_weight": np.log(good.weight / 75),
+        "log_alcohol": np.log1p(good.alcohol),
+        "log_activity": np.log1p(good.activity.fillna(0) / 500),
+        "diet": good.diet - 3,
+        "former": (good.smoking == "former") * 1.0,
+        "current": (good.smoking == "current") * 1.0,
+    }
     design = np.column_stack(list(columns.values()))
     weights, *_ = np.linalg.lstsq(design, good.fn_bmd, rcond=None)
     residual = good.fn_bmd - design @ weights

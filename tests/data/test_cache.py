@@ -16,8 +16,8 @@ from PIL import Image
 
 from tests.data.radiograph_files import picture, write_dicom
 from xattn_bmd.config import ImageConfig
-from xattn_bmd.data import cache_build
 from xattn_bmd.data.cache import cached_images, default_cache_folder
+from xattn_bmd.data.pictures import build as cache_build
 from xattn_bmd.data.preprocess import preprocess
 from xattn_bmd.data.radiograph import read_radiograph
 from xattn_bmd.errors import CacheError, RadiographError
@@ -267,7 +267,7 @@ def test_full_disk_is_a_cache_error_and_leaves_no_map(tmp_path, monkeypatch, sta
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    target = "xattn_bmd.atomic.os.fdopen" if stage == "pictures" else "xattn_bmd.data.picture_map.os.fsync"
+    target = "xattn_bmd.atomic.os.fdopen" if stage == "pictures" else "xattn_bmd.data.pictures.picture_map.os.fsync"
     monkeypatch.setattr(target, full)
     with pytest.raises(CacheError, match="disk"):
         _open(paths, tmp_path)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from tests.data.radiograph_files import picture, real_file
 from xattn_bmd.config import ImageConfig
-from xattn_bmd.data.border import exposed_field
-from xattn_bmd.data.content_hash import content_hash
+from xattn_bmd.data.pictures.border import exposed_field
+from xattn_bmd.data.pictures.content_hash import content_hash
 from xattn_bmd.data.preprocess import WHITE, frame_of, picture_spacing, preprocess
 from xattn_bmd.data.radiograph import read_radiograph
 from xattn_bmd.errors import ConfigError

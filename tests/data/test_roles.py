@@ -100,7 +100,7 @@ def test_absent_file_shows_how_to_write_one(tmp_path):
 
 
 def test_the_example_in_the_message_is_itself_valid(tmp_path):
-    from xattn_bmd.data.role_values import MINIMAL_EXAMPLE
+    from xattn_bmd.data.checks.role_values import MINIMAL_EXAMPLE
 
     assert roles_of(tmp_path, MINIMAL_EXAMPLE).schema.names == ("age", "sex")
 

@@ -101,7 +101,9 @@ def test_a_lost_fold_alone_is_repeated_and_the_bytes_are_the_same(finished, coho
     (copy / "predictions.csv").unlink()
     fitted = []
     original = crossval.fit_job
-    monkeypatch.setattr(crossval, "fit_job", lambda job, study, **rest: fitted.append(job) or original(job, study, **rest))
+    monkeypatch.setattr(
+        crossval, "fit_job", lambda job, study, **rest: fitted.append(job) or original(job, study, **rest)
+    )
     compare(cohort, out=copy, config=tiny(), progress=False)
     assert [(job.model, job.fold) for job in fitted] == [("concat", 1)]
     assert (copy / "predictions.csv").read_bytes() == (finished.folder / "predictions.csv").read_bytes()
@@ -149,7 +151,9 @@ def test_another_cohort_is_refused(finished, tmp_path):
 
 
 def test_paper_protocol_is_labelled_optimistic(cohort, tmp_path):
-    run = compare(cohort, out=tmp_path / "RUN", config=tiny(models=("metadata_only",), protocol="paper"), progress=False)
+    run = compare(
+        cohort, out=tmp_path / "RUN", config=tiny(models=("metadata_only",), protocol="paper"), progress=False
+    )
     assert run.optimistic
     split = run.plan.split(0, 0, "paper")
     assert set(split.validation) == set(split.test)

@@ -55,9 +55,7 @@ def test_under_paper_the_choice_is_made_on_the_scored_rows():
     x, y = _data()
     noise = np.random.default_rng(5).normal(size=90)
     honest = TabularData(train=x[:90], target=noise, patients=[str(i) for i in range(90)], choose_on=None, seed=0)
-    told = TabularData(
-        train=x[:90], target=noise, patients=honest.patients, choose_on=(x[:90], noise), seed=0
-    )
+    told = TabularData(train=x[:90], target=noise, patients=honest.patients, choose_on=(x[:90], noise), seed=0)
     assert fit_tabular("boosted_trees", told)[1] == max(tabular.TREE_COUNTS)
     assert fit_tabular("boosted_trees", honest)[1] < max(tabular.TREE_COUNTS)
 

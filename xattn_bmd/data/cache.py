@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_bmd.config import ImageConfig
-from xattn_bmd.data.cache_build import build_map, default_workers
-from xattn_bmd.data.file_digest import FileDigests
-from xattn_bmd.data.picture_map import PictureMap, map_key, open_map, preprocessing_key
+from xattn_bmd.data.pictures.build import build_map, default_workers
+from xattn_bmd.data.pictures.file_digest import FileDigests
+from xattn_bmd.data.pictures.picture_map import PictureMap, map_key, open_map, preprocessing_key
 from xattn_bmd.errors import CacheError
 
 _ENVIRONMENT = "XATTN_BMD_CACHE"

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xattn_bmd.data.check import Problem, check_cohort
-from xattn_bmd.data.image_files import ImageMatch, match_by_column, match_by_stem
+from xattn_bmd.data.checks.cohort import Problem, check_cohort
+from xattn_bmd.data.checks.image_files import ImageMatch, match_by_column, match_by_stem
+from xattn_bmd.data.checks.read_table import number_column, present, read_text_table, text_column
 from xattn_bmd.data.roles import SIDES, CohortRoles
-from xattn_bmd.data.table import number_column, present, read_text_table, text_column
 from xattn_bmd.errors import CohortError
 from xattn_bmd.types import VariableSchema
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from xattn_bmd.atomic import atomic_write
 from xattn_bmd.config import Protocol
-from xattn_bmd.data import fold_file
-from xattn_bmd.data.fold_parts import check_rows, check_settings, check_structure, dealt_folds, inner_validation
-from xattn_bmd.data.fold_split import Split, refuse_leak, some_of
-from xattn_bmd.data.stratify import group_patients
+from xattn_bmd.data.plans import file as fold_file
+from xattn_bmd.data.plans.parts import check_rows, check_settings, check_structure, dealt_folds, inner_validation
+from xattn_bmd.data.plans.split import Split, refuse_leak, some_of
+from xattn_bmd.data.plans.stratify import group_patients
 from xattn_bmd.errors import FoldPlanError
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def make_plan(
 ) -> FoldPlan:
     """Make a plan from plain arrays: stratified on a continuous target and on strata, grouped by patient.
 
-    The patients are dealt as :mod:`xattn_bmd.data.stratify` describes: fold sizes differ by one patient at most, which
+    The patients are dealt as :mod:`xattn_bmd.data.plans.stratify` describes: fold sizes differ by one patient at most, which
     scikit-learn's ``StratifiedGroupKFold`` on bins x strata does not promise.  Measured over 60 made-up cohorts of 233
     (two sexes, 10 folds), the SD of the fold means of density is 0.004 g/cm² here, 0.012 with ``StratifiedGroupKFold``
     and 0.030 with random folds; with sex x 3 sites 0.006, 0.016, 0.028; with 60 second visits 0.007, 0.011, 0.031.

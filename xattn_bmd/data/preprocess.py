@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xattn_bmd.config import ImageConfig
-from xattn_bmd.data.border import Box, exposed_field
+from xattn_bmd.data.pictures.border import Box, exposed_field
 from xattn_bmd.errors import ConfigError
 from xattn_bmd.types import Radiograph
 

@@ -26,7 +26,7 @@ def read_radiograph(path: str | Path) -> Radiograph:
     """Read one grey-scale radiograph, bone bright, with every step recorded.
 
     The content of the file decides how it is read, not its name.  DICOM goes through modality LUT, VOI LUT or window,
-    and polarity (:mod:`xattn_bmd.data.dicom`); other files hold what was displayed, so bright bone is assumed there
+    and polarity (:mod:`xattn_bmd.data.reading.dicom`); other files hold what was displayed, so bright bone is assumed there
     unless a TIFF declares MinIsWhite.  Linear windows rescale without clipping: every level of the file survives.
 
     Args:
@@ -79,14 +79,14 @@ def _open_problem(cause: OSError) -> str:
 def _read_as(kind: str, path: Path) -> Radiograph:
     # imported here: pydicom, Pillow and tifffile cost start-up time that a run on a finished cache never needs
     if kind.startswith("DICOM"):
-        from xattn_bmd.data.dicom import read_dicom
+        from xattn_bmd.data.reading.dicom import read_dicom
 
         return read_dicom(path, has_preamble=kind == "DICOM")
     if kind == "TIFF":
-        from xattn_bmd.data.tiff import read_tiff
+        from xattn_bmd.data.reading.tiff import read_tiff
 
         return read_tiff(path)
-    from xattn_bmd.data.raster import read_raster
+    from xattn_bmd.data.reading.raster import read_raster
 
     return read_raster(path, kind=kind)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-from xattn_bmd.data.role_values import (
+from xattn_bmd.data.checks.role_values import (
     MINIMAL_EXAMPLE,
     boolean_of,
     is_filled,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xattn_bmd.data.table import number_column, present, text_column
+from xattn_bmd.data.checks.read_table import number_column, present, text_column
 from xattn_bmd.errors import CohortError
 from xattn_bmd.types import VariableSchema
 

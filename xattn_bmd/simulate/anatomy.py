@@ -79,7 +79,15 @@ def soft_tissue(rng: np.random.Generator, *, body: Body, beam: Beam) -> Tissue:
     sigma = 5.0 * beam.magnification / beam.spacing_mm
     skin = smooth_coarsely(_envelope(x, z, body, inset=0.0), sigma=sigma, step=4)
     lean = smooth_coarsely(_envelope(x, z, body, inset=body.fat), sigma=sigma, step=4)
-    lean = np.minimum(lean * (1 + 0.025 * _field(rng, beam.size, 26.0 * beam.size / 260) + 0.016 * _field(rng, beam.size, 8.0 * beam.size / 260)), skin)
+    lean = np.minimum(
+        lean
+        * (
+            1
+            + 0.025 * _field(rng, beam.size, 26.0 * beam.size / 260)
+            + 0.016 * _field(rng, beam.size, 8.0 * beam.size / 260)
+        ),
+        skin,
+    )
     swap = _bellies(rng, x, z) * np.clip(lean / 150, 0, 1)
     muscle = np.clip(lean * 0.88 + swap, 0.0, skin)
     gas = _gas(rng, x, z, body)

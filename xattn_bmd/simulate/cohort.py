@@ -97,7 +97,17 @@ def simulate_cohort(
     _check(size, workers)
     hips = draw_hips(n=n, preset=preset, seed=seed)
     root = Path(out)
-    _claim(root, settings={"version": VERSION, "assets": asset_fingerprint(), "n": n, "preset": preset, "seed": seed, "size": size})
+    _claim(
+        root,
+        settings={
+            "version": VERSION,
+            "assets": asset_fingerprint(),
+            "n": n,
+            "preset": preset,
+            "seed": seed,
+            "size": size,
+        },
+    )
     for folder in (root, root / "images", root / "truth"):
         remove_partials(folder)
     waiting = [hip for hip in hips if not all(path.exists() for path in _paths(root, hip))]

@@ -75,7 +75,9 @@ def mineralise(femur: Femur, *, bmd: float, cortical_share: float, shaft_factor:
         SimulationError: where no positive amount of mineral gives that density.
     """
     if not (np.isfinite(bmd) and bmd > 0):
-        raise SimulationError(f"A femur needs a positive density, but the subject has {bmd} g/cm²; correct the subject.")
+        raise SimulationError(
+            f"A femur needs a positive density, but the subject has {bmd} g/cm²; correct the subject."
+        )
     flat = _flat(femur.mesh.vertices)
     outer = ray_thickness(flat, femur.mesh.faces, shape=_SHAPE_MM)
     box = find_neck_box(outer > 0, femur)
@@ -85,7 +87,9 @@ def mineralise(femur: Femur, *, bmd: float, cortical_share: float, shaft_factor:
     profile = shaft_factor**shaft
 
     def cortical(factor: float) -> tuple[float, Image]:
-        inner = np.minimum(ray_thickness(_flat(femur.mesh.endosteal(factor * profile)), femur.mesh.faces, shape=_SHAPE_MM), outer)
+        inner = np.minimum(
+            ray_thickness(_flat(femur.mesh.endosteal(factor * profile)), femur.mesh.faces, shape=_SHAPE_MM), outer
+        )
         return whole - _mean_in_box(inner, points, inside), inner
 
     low, high = cortical(0.7)[0], cortical(1.4)[0]

@@ -108,11 +108,19 @@ def simulate_hip(hip: Hip, *, seed: int, size: int) -> HipPicture:
     kvp = int(rng.choice(site.kvp))
     oblique = beam.obliquity()
     primary = transmit(
-        mineral=(areal + pelvis_areal) * oblique, muscle=muscle * oblique, fat=fat * oblique, spectrum=grouped_spectrum(kvp)
+        mineral=(areal + pelvis_areal) * oblique,
+        muscle=muscle * oblique,
+        fat=fat * oblique,
+        spectrum=grouped_spectrum(kvp),
     )
     inside_mm = collimated_field(rng, size=size, spacing_mm=beam.spacing_mm, site=site)
     detected = expose(
-        rng, primary, depth_mm=tissue.total, field=exposed(inside_mm), spacing_mm=beam.spacing_mm, exposure=_exposure(rng, site)
+        rng,
+        primary,
+        depth_mm=tissue.total,
+        field=exposed(inside_mm),
+        spacing_mm=beam.spacing_mm,
+        exposure=_exposure(rng, site),
     )
     covered = (tissue.total > 40) & (inside_mm > 4)
     shown = develop(rng, detected, body=covered, inside_mm=inside_mm, spacing_mm=beam.spacing_mm, site=site)
@@ -208,7 +216,15 @@ def _neck_mask(femur: Femur, mineral: Mineral, pose: Pose, beam: Beam) -> Mask:
 
 
 def _facts(
-    hip: Hip, femur: Femur, mineral: Mineral, pose: Pose, beam: Beam, tissue: Tissue, posed: float, kvp: int, depth: float
+    hip: Hip,
+    femur: Femur,
+    mineral: Mineral,
+    pose: Pose,
+    beam: Beam,
+    tissue: Tissue,
+    posed: float,
+    kvp: int,
+    depth: float,
 ) -> tuple[tuple[str, float], ...]:
     middle = beam.size // 2
     return (

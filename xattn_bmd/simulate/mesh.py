@@ -48,7 +48,8 @@ def vertex_normals(vertices: Floats, faces: NDArray[np.int64]) -> Floats:
     flat = faces.T.ravel()
     sums = [np.bincount(flat, weights=np.tile(cross[:, axis], 3), minlength=len(vertices)) for axis in range(3)]
     normals = np.stack(sums, axis=1)
-    return normals / np.maximum(np.sqrt(np.sum(normals**2, axis=1, keepdims=True)), 1e-12)
+    unit: Floats = normals / np.maximum(np.sqrt(np.sum(normals**2, axis=1, keepdims=True)), 1e-12)
+    return unit
 
 
 def ray_thickness(projected: Floats, faces: NDArray[np.int64], *, shape: tuple[int, int]) -> NDArray[np.float32]:

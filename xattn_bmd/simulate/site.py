@@ -78,7 +78,8 @@ def collimated_field(rng: np.random.Generator, *, size: int, spacing_mm: float, 
     u, v = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
     half = size * spacing_mm / 2
     inside = np.minimum(
-        np.minimum(u + half - margins[2], half - margins[3] - u), np.minimum(v + half - margins[0], half - margins[1] - v)
+        np.minimum(u + half - margins[2], half - margins[3] - u),
+        np.minimum(v + half - margins[0], half - margins[1] - v),
     )
     return inside.astype(np.float32)
 
@@ -89,7 +90,13 @@ def exposed(inside_mm: Image) -> Image:
 
 
 def develop(
-    rng: np.random.Generator, detected: Image, *, body: NDArray[np.bool_], inside_mm: Image, spacing_mm: float, site: Site
+    rng: np.random.Generator,
+    detected: Image,
+    *,
+    body: NDArray[np.bool_],
+    inside_mm: Image,
+    spacing_mm: float,
+    site: Site,
 ) -> Image:
     """Return the displayed picture ``(H, W)``, 0 black to 1 white, bone bright.
 

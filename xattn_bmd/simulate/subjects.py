@@ -121,7 +121,9 @@ def draw_hips(*, n: int, preset: PresetName, seed: int) -> tuple[Hip, ...]:
 
 def _check(n: int, preset: str, seed: int) -> None:
     if preset not in PRESETS:
-        raise SimulationError(f"The preset must be one of {', '.join(PRESETS)}, but it is {preset!r}; name one of these.")
+        raise SimulationError(
+            f"The preset must be one of {', '.join(PRESETS)}, but it is {preset!r}; name one of these."
+        )
     if n < 1:
         raise SimulationError(f"A cohort needs at least 1 radiograph, but n is {n}; ask for more.")
     if seed < 0:
@@ -139,7 +141,10 @@ def _draw_sex(rng: np.random.Generator, *, population: Preset, sex: str, age: Fl
     habits = {name: values.round(1 if name == "alcohol" else 0) for name, values in habits.items()}
     smoking = _smoking(rng, model=model, age=age)
     density = _density(
-        rng, coefficients=model["bmd"], law=law, weight_of_record=population.covariate_weight,
+        rng,
+        coefficients=model["bmd"],
+        law=law,
+        weight_of_record=population.covariate_weight,
         record=_design(age, height, weight, habits, smoking),
     )
     missing = {name: _absent(rng, share, len(age)) for name, share in model["missing"].items()}
@@ -250,8 +255,13 @@ def _hips(rng: np.random.Generator, records: dict[int, dict[str, Any]], *, n: in
             label = true * (1 + DXA_CV * rng.standard_normal())
             hips.append(
                 Hip(
-                    index=len(hips), patient=patient, side=side, site=SITES[sites[patient]],  # type: ignore[arg-type]
-                    true_bmd=round(true, 5), fn_bmd=round(label, 4), **record,
+                    index=len(hips),
+                    patient=patient,
+                    side=side,
+                    site=SITES[sites[patient]],  # type: ignore[arg-type]
+                    true_bmd=round(true, 5),
+                    fn_bmd=round(label, 4),
+                    **record,
                 )
             )
     return tuple(hips)

@@ -68,7 +68,7 @@ def grouped_spectrum(kvp: int) -> Spectrum:
         return total
 
     muscle = mean(full.muscle)
-    weight = np.bincount(group, behind, _GROUPS) * np.exp(muscle * _REFERENCE_MUSCLE_G_CM2)
+    weight: NDArray[np.float64] = np.bincount(group, behind, _GROUPS) * np.exp(muscle * _REFERENCE_MUSCLE_G_CM2)
     return Spectrum(weight, mean(full.mineral), muscle, mean(full.fat))
 
 
@@ -140,7 +140,8 @@ def expose(
     quanta = exposure.photons * spacing_mm**2
     noise = rng.standard_normal(primary.shape, dtype=np.float32) * np.sqrt(np.maximum(detected, 1e-4) / quanta)
     noise = gaussian_filter(noise, 0.45)
-    return np.maximum(detected + noise, 1.0 / quanta).astype(np.float32)
+    counted: Image = np.maximum(detected + noise, 1.0 / quanta).astype(np.float32)
+    return counted
 
 
 def _spread(image: Image, *, sigma: float) -> Image:

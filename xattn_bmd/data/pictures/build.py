@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from xattn_bmd.config import ImageConfig
-from xattn_bmd.data.picture import Picture, decode, load_picture, remove_pictures, save_picture
-from xattn_bmd.data.picture_map import PictureMap, map_key, open_map, write_map
+from xattn_bmd.data.pictures.picture import Picture, decode, load_picture, remove_pictures, save_picture
+from xattn_bmd.data.pictures.picture_map import PictureMap, map_key, open_map, write_map
 from xattn_bmd.errors import RadiographError
 
 _MOST_WORKERS = 8

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pandas as pd
 
-from xattn_bmd.data.problem import Problem, listed, row_names
+from xattn_bmd.data.checks.problem import Problem, listed, row_names
+from xattn_bmd.data.checks.read_table import text_column
 from xattn_bmd.data.roles import SIDES, CohortRoles
-from xattn_bmd.data.table import text_column
 
 SMALL = 20
 """Fewer radiographs than this make every comparison a lottery."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_bmd.data.greyscale import Greyscale
+from xattn_bmd.data.reading.greyscale import Greyscale
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from xattn_bmd.data.check_images import check_images, check_pictures
-from xattn_bmd.data.check_table import check_columns, check_ids, check_patients, check_sides, check_size
-from xattn_bmd.data.check_values import check_body_mass, check_categorical, check_numeric, check_target
-from xattn_bmd.data.image_files import ImageMatch
-from xattn_bmd.data.problem import Problem
+from xattn_bmd.data.checks.image_files import ImageMatch
+from xattn_bmd.data.checks.images import check_images, check_pictures
+from xattn_bmd.data.checks.problem import Problem
+from xattn_bmd.data.checks.table import check_columns, check_ids, check_patients, check_sides, check_size
+from xattn_bmd.data.checks.values import check_body_mass, check_categorical, check_numeric, check_target
 from xattn_bmd.data.roles import CohortRoles
 
 __all__ = ["Problem", "check_cohort"]

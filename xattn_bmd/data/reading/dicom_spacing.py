@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xattn_bmd.data.dicom_display import decimal
+from xattn_bmd.data.reading.dicom_display import decimal
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

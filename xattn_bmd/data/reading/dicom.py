@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_bmd.data.dicom_display import displayed
-from xattn_bmd.data.dicom_spacing import pixel_spacing
-from xattn_bmd.data.grey_channels import grey_channel
-from xattn_bmd.data.greyscale import Greyscale
+from xattn_bmd.data.reading.dicom_display import displayed
+from xattn_bmd.data.reading.dicom_spacing import pixel_spacing
+from xattn_bmd.data.reading.grey_channels import grey_channel
+from xattn_bmd.data.reading.greyscale import Greyscale
 from xattn_bmd.errors import RadiographError
 from xattn_bmd.types import Radiograph
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_bmd.data.grey_channels import grey_channel
+from xattn_bmd.data.reading.grey_channels import grey_channel
 from xattn_bmd.errors import RadiographError
 from xattn_bmd.types import Radiograph
 

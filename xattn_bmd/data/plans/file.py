@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xattn_bmd.data.table import read_text_table, text_column
+from xattn_bmd.data.checks.read_table import read_text_table, text_column
 from xattn_bmd.errors import CohortError, FoldPlanError
 
 

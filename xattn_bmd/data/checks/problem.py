@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from xattn_bmd.data.table import text_column
+from xattn_bmd.data.checks.read_table import text_column
 
 SHOWN = 5
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from xattn_bmd.atomic import atomic_write
 from xattn_bmd.config import ImageConfig
-from xattn_bmd.data.content_hash import content_hash
+from xattn_bmd.data.pictures.content_hash import content_hash
 from xattn_bmd.data.preprocess import frame_of, picture_spacing, preprocess
 from xattn_bmd.data.radiograph import read_radiograph
 from xattn_bmd.errors import CacheError

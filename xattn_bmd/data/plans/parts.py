@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from xattn_bmd.data.fold_split import some_of
-from xattn_bmd.data.stratify import Patients, deal, draw
+from xattn_bmd.data.plans.split import some_of
+from xattn_bmd.data.plans.stratify import Patients, deal, draw
 from xattn_bmd.errors import FoldPlanError
 from xattn_bmd.seeds import derive_seed
 

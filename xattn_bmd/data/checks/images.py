@@ -8,10 +8,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from xattn_bmd.data.image_files import ImageMatch, image_name
-from xattn_bmd.data.problem import Problem, listed
+from xattn_bmd.data.checks.image_files import ImageMatch, image_name
+from xattn_bmd.data.checks.problem import Problem, listed
+from xattn_bmd.data.checks.read_table import text_column
 from xattn_bmd.data.roles import CohortRoles
-from xattn_bmd.data.table import text_column
 from xattn_bmd.errors import RadiographError
 from xattn_bmd.types import Radiograph
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xattn_bmd.data.problem import Problem, listed, row_names
+from xattn_bmd.data.checks.problem import Problem, listed, row_names
+from xattn_bmd.data.checks.read_table import number_column, present, text_column
 from xattn_bmd.data.roles import CohortRoles, NumericRole, TargetRole
-from xattn_bmd.data.table import number_column, present, text_column
 
 BODY_MASS_TOLERANCE = 1.0
 """Largest accepted difference between a declared BMI and weight / height², kg/m²: what rounding all three can cost."""

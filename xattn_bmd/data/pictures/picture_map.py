@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from xattn_bmd.atomic import atomic_folder
 from xattn_bmd.config import ImageConfig
-from xattn_bmd.data.picture import Picture, PictureRecord
+from xattn_bmd.data.pictures.picture import Picture, PictureRecord
 from xattn_bmd.errors import CacheError
 
 CACHE_FORMAT = 1

@@ -1,0 +1,1 @@
+"""What stands behind the cohort: reading its table, matching its images, and every problem that they can have."""

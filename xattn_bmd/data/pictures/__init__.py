@@ -1,0 +1,1 @@
+"""What stands behind the image cache: border, fingerprint, one stored picture, the memory map."""

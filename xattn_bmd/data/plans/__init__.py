@@ -1,0 +1,1 @@
+"""What stands behind the fold plan: dealing patients, one split, the file."""

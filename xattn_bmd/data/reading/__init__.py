@@ -1,0 +1,1 @@
+"""What stands behind the reader: one file format, or one step of it, a file."""
