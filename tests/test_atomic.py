@@ -34,7 +34,7 @@ def test_an_error_leaves_nothing(tmp_path):
 
 
 def test_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path):
-    with pytest.raises(RunError, match="disk holding .* is full"), atomic_folder(tmp_path / "x") as folder:
+    with pytest.raises(RunError, match=r"disk holding .* is full"), atomic_folder(tmp_path / "x") as folder:
         (folder / "a").write_text("1")
         _full_disk()
     assert list(tmp_path.iterdir()) == []

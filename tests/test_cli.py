@@ -30,7 +30,7 @@ def test_the_whole_job_on_dicom_files(simulated, tmp_path, capsys):
     out = tmp_path / "RUN"
     assert _compare(simulated, out, "--models", "xattn", "concat", "ridge") == 0
     printed = capsys.readouterr().out
-    assert "xattn" in printed and "simulated" in printed and str(out) in printed
+    assert "xattn" in printed and "SIMULATED" in printed and str(out) in printed
     table = tmp_path / "table.csv"
     images = str(simulated.parent / "images")
     assert main(["predict", str(out / "xattn"), str(simulated), "--images", images, "--out", str(table)]) == 0
@@ -49,7 +49,7 @@ def test_demo_writes_a_run(tmp_path, capsys, monkeypatch):
     assert main(["demo", "--n", "20", "--folds", "2", "--out", str(out), "--models", "concat", "ridge"]) == 0
     assert (out / "predictions.csv").is_file()
     assert len(list((out / "simulated" / "images").glob("*.dcm"))) == 20
-    assert "simulated" in capsys.readouterr().out
+    assert "SIMULATED" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -67,34 +67,36 @@ def test_names_after_models_become_one_list(words, expected):
     assert cli._listed(words) == expected
 
 
+CELLS = {
+    "duplicate_id": (1, "radiograph_id", "hip_000"),
+    "text_target": (2, "fn_bmd", "high"),
+    "negative_target": (2, "fn_bmd", -0.9),
+    "no_target": (2, "fn_bmd", None),
+    "unknown_category": (2, "smoking", "sometimes"),
+}
+TABLES = {
+    "missing_column": lambda frame: frame.drop(columns="weight"),
+    "milligrams": lambda frame: frame.assign(fn_bmd=frame["fn_bmd"] * 1000),
+    "constant": lambda frame: frame.assign(age=70.0),
+}
+FILES = {
+    "image_without_row": lambda images: shutil.copyfile(images / "hip_000.png", images / "stranger.png"),
+    "row_without_image": lambda images: (images / "hip_004.png").unlink(),
+    "zero_byte": lambda images: (images / "hip_004.png").write_bytes(b""),
+    "truncated": lambda images: (images / "hip_004.png").write_bytes((images / "hip_004.png").read_bytes()[:900]),
+}
+
+
 def _spoil(frame, images, fault):
-    """Plant one fault in a table or its images."""
-    if fault == "missing_column":
-        return frame.drop(columns="weight")
-    if fault == "duplicate_id":
-        frame.loc[1, "radiograph_id"] = frame.loc[0, "radiograph_id"]
-    elif fault == "image_without_row":
-        shutil.copyfile(images / "hip_000.png", images / "stranger.png")
-    elif fault == "row_without_image":
-        (images / "hip_004.png").unlink()
-    elif fault == "zero_byte":
-        (images / "hip_004.png").write_bytes(b"")
-    elif fault == "truncated":
-        data = (images / "hip_004.png").read_bytes()
-        (images / "hip_004.png").write_bytes(data[: len(data) // 2])
-    elif fault == "text_target":
-        frame["fn_bmd"] = frame["fn_bmd"].astype(object)
-        frame.loc[2, "fn_bmd"] = "high"
-    elif fault == "negative_target":
-        frame.loc[2, "fn_bmd"] = -0.9
-    elif fault == "milligrams":
-        frame["fn_bmd"] *= 1000
-    elif fault == "no_target":
-        frame.loc[2, "fn_bmd"] = None
-    elif fault == "unknown_category":
-        frame.loc[2, "smoking"] = "sometimes"
-    elif fault == "constant":
-        frame["age"] = 70.0
+    """Plant one fault in a table or its images and return the table."""
+    if fault in FILES:
+        FILES[fault](images)
+    elif fault in TABLES:
+        return TABLES[fault](frame)
+    else:
+        row, column, value = CELLS[fault]
+        frame[column] = frame[column].astype(object)
+        frame.loc[row, column] = value
     return frame
 
 

@@ -137,8 +137,8 @@ def fit_weights(
 
     - ``t_score_bands``: 2 for osteoporosis, 1.5 for osteopenia, 1 for normal density.
     - ``label_density``: the inverse of the smoothed density of the labels (label distribution smoothing, Yang et al.
-      2021; Gaussian kernel with Scott's bandwidth), at most 3 times the weight of the commonest density; constant beyond the
-      training range.
+      2021; Gaussian kernel with Scott's bandwidth), at most 3 times the weight of the commonest density; constant
+      beyond the training range.
     - ``none``: 1.
 
     Each is divided by its mean over the training folds.

@@ -138,7 +138,7 @@ def test_sigkill_in_mid_run_costs_at_most_one_fold(finished, cohort_table, tmp_p
 
 def test_another_configuration_is_refused_and_nothing_changes(finished, cohort):
     before = {path: path.read_bytes() for path in finished.folder.rglob("*") if path.is_file()}
-    with pytest.raises(RunError, match="config.yaml"):
+    with pytest.raises(RunError, match=r"config\.yaml"):
         compare(cohort, out=finished.folder, config=tiny(protocol="paper"), progress=False)
     assert {path: path.read_bytes() for path in finished.folder.rglob("*") if path.is_file()} == before
 

@@ -52,7 +52,7 @@ def test_the_choice_never_sees_the_scored_rows_under_nested(name):
 
 
 def test_under_paper_the_choice_is_made_on_the_scored_rows():
-    x, y = _data()
+    x, _ = _data()
     noise = np.random.default_rng(5).normal(size=90)
     honest = TabularData(train=x[:90], target=noise, patients=[str(i) for i in range(90)], choose_on=None, seed=0)
     told = TabularData(train=x[:90], target=noise, patients=honest.patients, choose_on=(x[:90], noise), seed=0)

@@ -241,10 +241,9 @@ def make_plan(
 ) -> FoldPlan:
     """Make a plan from plain arrays: stratified on a continuous target and on strata, grouped by patient.
 
-    The patients are dealt as :mod:`xattn_bmd.data.plans.stratify` describes: fold sizes differ by one patient at most, which
-    scikit-learn's ``StratifiedGroupKFold`` on bins x strata does not promise.  Measured over 60 made-up cohorts of 233
-    (two sexes, 10 folds), the SD of the fold means of density is 0.004 g/cm² here, 0.012 with ``StratifiedGroupKFold``
-    and 0.030 with random folds; with sex x 3 sites 0.006, 0.016, 0.028; with 60 second visits 0.007, 0.011, 0.031.
+    The patients are dealt as :mod:`xattn_bmd.data.plans.stratify` describes: fold sizes differ by one patient at most,
+    which scikit-learn's ``StratifiedGroupKFold`` on bins x strata does not promise, and the folds' mean densities are
+    more alike; ``experiments/fold_balance`` measures by how much.
 
     Args:
         ids: ``(N,)`` radiograph ids, each once; their order does not matter.

@@ -26,8 +26,8 @@ def read_radiograph(path: str | Path) -> Radiograph:
     """Read one grey-scale radiograph, bone bright, with every step recorded.
 
     The content of the file decides how it is read, not its name.  DICOM goes through modality LUT, VOI LUT or window,
-    and polarity (:mod:`xattn_bmd.data.reading.dicom`); other files hold what was displayed, so bright bone is assumed there
-    unless a TIFF declares MinIsWhite.  Linear windows rescale without clipping: every level of the file survives.
+    and polarity (:mod:`xattn_bmd.data.reading.dicom`); other files hold what was displayed, so bright bone is assumed
+    there unless a TIFF declares MinIsWhite.  Linear windows rescale without clipping: every level of the file survives.
 
     Args:
         path: a DICOM (raw, RLE, JPEG baseline, JPEG 2000), 8- or 16-bit PNG, 8-, 16-bit or float TIFF, or JPEG file.

@@ -1,7 +1,7 @@
 """Soft tissue around the hip: thickness of muscle and fat along each ray, and bowel gas.
 
 The body is an elliptic trunk that turns into two elliptic thighs, wrapped in subcutaneous fat; muscle bellies,
-fascial planes and gas are laid over it. Thickness follows body mass index and sex. The shapes are modelling assumptions.
+fascial planes and gas are laid over it. Depth follows body mass index and sex. All of it is a modelling assumption.
 """
 
 from __future__ import annotations

@@ -138,8 +138,8 @@ def _claim(root: Path, *, settings: dict[str, Any]) -> None:
     if marker.is_file():
         if marker.read_text() != text:
             raise SimulationError(
-                f"A folder holds one simulated cohort, but {root} was made with other settings ({_difference(marker, settings)}); "
-                "choose another folder or delete this one."
+                f"A folder holds one simulated cohort, but {root} was made with other settings "
+                f"({_difference(marker, settings)}); choose another folder or delete this one."
             )
         return
     if root.exists() and (root.is_file() or any(p.is_file() and not p.name.startswith(".") for p in root.rglob("*"))):
@@ -167,12 +167,14 @@ def _run(root: Path, hips: list[Hip], *, seed: int, size: int, workers: int) -> 
     workers = min(workers, len(hips))
     if workers <= 1:
         for hip in hips:
-            yield _make(root, hip, seed, size)
+            _make(root, hip, seed, size)
+            yield
         return
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
         for future in as_completed([pool.submit(_make, root, hip, seed, size) for hip in hips]):
-            yield future.result()
+            future.result()
+            yield
     except BrokenProcessPool as cause:
         raise SimulationError(
             f"The simulation runs in {workers} processes, but one could not start or was killed; guard the script by "

@@ -49,12 +49,13 @@ def dicom_bytes(picture: HipPicture, hip: Hip, *, seed: int) -> bytes:
 
 def _dataset(hip: Hip, *, seed: int) -> FileDataset:
     from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import UID
 
-    instance = made_up_uid("instance", seed, hip.index)
+    instance = UID(made_up_uid("instance", seed, hip.index))
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = _DX_FOR_PRESENTATION
+    meta.MediaStorageSOPClassUID = UID(_DX_FOR_PRESENTATION)
     meta.MediaStorageSOPInstanceUID = instance
-    meta.TransferSyntaxUID = _EXPLICIT_LITTLE_ENDIAN
+    meta.TransferSyntaxUID = UID(_EXPLICIT_LITTLE_ENDIAN)
     data = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     data.SOPClassUID = _DX_FOR_PRESENTATION
     data.SOPInstanceUID = instance

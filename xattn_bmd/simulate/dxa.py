@@ -156,4 +156,4 @@ def _smaller_root(curve: float, slope: float, wanted: float) -> float:
     inside = slope**2 + 4 * curve * wanted
     if inside <= 0:
         return _FACTOR_RANGE[1]
-    return 2 * wanted / (slope + np.sqrt(inside))
+    return float(2 * wanted / (slope + np.sqrt(inside)))

@@ -129,7 +129,8 @@ def simulate_hip(hip: Hip, *, seed: int, size: int) -> HipPicture:
     shown = stamp_marker(rng, shown[:, mirror], side=hip.side, spacing_mm=beam.spacing_mm)
     return HipPicture(
         pixels=quantise(shown, site=site), site=site, kvp=kvp, beam=beam,
-        areal=areal[:, mirror], femur=(outer > 0)[:, mirror], neck=neck[:, mirror], pelvis=(pelvis_outer > 0)[:, mirror],
+        areal=areal[:, mirror], femur=(outer > 0)[:, mirror], neck=neck[:, mirror],
+        pelvis=(pelvis_outer > 0)[:, mirror],
         facts=_facts(hip, femur, mineral, pose, beam, tissue, float(areal[neck].mean()), kvp, body.depth),
     )  # fmt: skip
 
@@ -177,9 +178,10 @@ def _femur_maps(femur: Femur, mineral: Mineral, pose: Pose, beam: Beam) -> tuple
     projected = beam.project(pose.place(femur.mesh.vertices))
     outer = ray_thickness(projected, faces, shape=shape)
     inside = beam.project(pose.place(femur.mesh.endosteal(mineral.cortical_factor)))
-    inner = np.minimum(ray_thickness(inside, faces, shape=shape), outer)
+    inner: Image = np.minimum(ray_thickness(inside, faces, shape=shape), outer)
     spongy = mineral.trabecular * carry_pattern(mineral.pattern, projected, inner > 0)
-    return (CORTICAL_MINERAL * (outer - inner) + spongy * inner) / 10, outer, inner
+    areal: Image = ((CORTICAL_MINERAL * (outer - inner) + spongy * inner) / 10).astype(np.float32)
+    return areal, outer, inner
 
 
 def _pelvis_maps(person: np.random.Generator, pelvis: Pelvis, beam: Beam, *, bmd: float) -> tuple[Image, Image, Image]:
@@ -188,9 +190,10 @@ def _pelvis_maps(person: np.random.Generator, pelvis: Pelvis, beam: Beam, *, bmd
     shape, mesh = (beam.size, beam.size), pelvis.mesh
     outer = ray_thickness(beam.project(mesh.vertices), mesh.faces, shape=shape)
     thick = float(np.clip(1 + 0.12 * z_score, 0.6, 1.5))
-    inner = np.minimum(ray_thickness(beam.project(mesh.endosteal(thick)), mesh.faces, shape=shape), outer)
+    inner: Image = np.minimum(ray_thickness(beam.project(mesh.endosteal(thick)), mesh.faces, shape=shape), outer)
     spongy = float(np.clip(0.125 * (1 + 0.22 * z_score), 0.04, 0.26))
-    return outer, inner, (CORTICAL_MINERAL * (outer - inner) + spongy * inner) / 10
+    areal: Image = ((CORTICAL_MINERAL * (outer - inner) + spongy * inner) / 10).astype(np.float32)
+    return outer, inner, areal
 
 
 def _displace(tissue: Tissue, *, femur: tuple[Image, Image], pelvis: tuple[Image, Image]) -> tuple[Image, Image]:

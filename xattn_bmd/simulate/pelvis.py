@@ -54,4 +54,5 @@ def _warp(rng: np.random.Generator, vertices: Floats) -> Floats:
     """Return smooth displacements of a few mm, so that no two pelves are similar triangles of one another."""
     waves = rng.normal(0, 1 / 60.0, size=(3, 3))
     phases = rng.uniform(0, 2 * np.pi, size=3)
-    return 2.2 * np.sin(np.einsum("nd,kd->nk", vertices, waves) + phases)
+    displacement: Floats = 2.2 * np.sin(np.einsum("nd,kd->nk", vertices, waves) + phases)
+    return displacement

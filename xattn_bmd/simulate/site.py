@@ -57,13 +57,13 @@ class Site:
 SITE_PROFILES: dict[str, Site] = {
     "site_a": Site(
         name="site_a", kvp=(70, 75), photons=11000.0, scatter_to_primary=0.24, blur_mm=0.22, field_mm=286.0,
-        margin_mm=(6.0, 24.0), latitude=2.0, steepness=3.6, edge=0.55, equalise=0.30, photometric="MONOCHROME2", shutter=True,
-        stored_range=(0, 4095),
+        margin_mm=(6.0, 24.0), latitude=2.0, steepness=3.6, edge=0.55, equalise=0.30,
+        photometric="MONOCHROME2", shutter=True, stored_range=(0, 4095),
     ),
     "site_b": Site(
         name="site_b", kvp=(75, 80), photons=6500.0, scatter_to_primary=0.34, blur_mm=0.30, field_mm=268.0,
-        margin_mm=(2.0, 15.0), latitude=1.9, steepness=2.9, edge=0.25, equalise=0.22, photometric="MONOCHROME1", shutter=False,
-        stored_range=(260, 3700),
+        margin_mm=(2.0, 15.0), latitude=1.9, steepness=2.9, edge=0.25, equalise=0.22,
+        photometric="MONOCHROME1", shutter=False, stored_range=(260, 3700),
     ),
 }  # fmt: skip
 
@@ -81,12 +81,14 @@ def collimated_field(rng: np.random.Generator, *, size: int, spacing_mm: float, 
         np.minimum(u + half - margins[2], half - margins[3] - u),
         np.minimum(v + half - margins[0], half - margins[1] - v),
     )
-    return inside.astype(np.float32)
+    distance: Image = inside.astype(np.float32)
+    return distance
 
 
 def exposed(inside_mm: Image) -> Image:
     """Return the exposed field with its soft rim: 1 inside, 0 outside."""
-    return np.clip(0.5 + inside_mm / 1.2, 0, 1)
+    field: Image = np.clip(0.5 + inside_mm / 1.2, 0, 1)
+    return field
 
 
 def develop(
@@ -123,9 +125,10 @@ def develop(
     middle = 0.54 + rng.normal(0, 0.025)
     floor, ceiling = 1 / (1 + np.exp(steep * (middle + 0.12))), 1 / (1 + np.exp(-steep * (1.1 - middle)))
     shown = np.clip((1 / (1 + np.exp(-steep * (level - middle))) - floor) / (ceiling - floor), 0, 1)
-    if site.shutter:
-        return (shown * exposed(inside_mm - 3.0)).astype(np.float32)
-    return (1 - (1 - shown) * exposed(inside_mm)).astype(np.float32)
+    dark_border = shown * exposed(inside_mm - 3.0)
+    bright_border = 1 - (1 - shown) * exposed(inside_mm)
+    picture: Image = (dark_border if site.shutter else bright_border).astype(np.float32)
+    return picture
 
 
 def quantise(shown: Image, *, site: Site) -> NDArray[np.uint16]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from xattn_bmd.errors import SimulationError
@@ -25,6 +26,8 @@ _SIDE_TO_SIDE_SD = 0.03
 _RESIDUAL_SKEW = 0.13
 _DENSITY_RANGE = (0.35, 1.65)
 _MISSING_RANGE = (0.01, 0.045)
+Integers = NDArray[np.int64]
+_SIDES: tuple[Literal["L", "R"], ...] = ("L", "R")
 _HABITS = ("alcohol", "activity", "diet")
 
 
@@ -74,7 +77,8 @@ class Hip:
             value = getattr(self, name)
             if not (np.isfinite(value) and value > 0):
                 raise SimulationError(
-                    f"A simulated person needs a positive {name}, but hip {self.index} has {value}; correct the subject."
+                    f"A simulated person needs a positive {name}, but hip {self.index} has {value}; "
+                    "correct the subject."
                 )
 
     @property
@@ -121,9 +125,7 @@ def draw_hips(*, n: int, preset: PresetName, seed: int) -> tuple[Hip, ...]:
 
 def _check(n: int, preset: str, seed: int) -> None:
     if preset not in PRESETS:
-        raise SimulationError(
-            f"The preset must be one of {', '.join(PRESETS)}, but it is {preset!r}; name one of these."
-        )
+        raise SimulationError(f"The preset must be one of {', '.join(PRESETS)}, but it is {preset!r}; name another.")
     if n < 1:
         raise SimulationError(f"A cohort needs at least 1 radiograph, but n is {n}; ask for more.")
     if seed < 0:
@@ -136,7 +138,7 @@ def _draw_sex(rng: np.random.Generator, *, population: Preset, sex: str, age: Fl
     law = dict(population.laws).get(sex) if population.laws else None  # type: ignore[call-overload]
     scores = _copula(rng, model=model, age=age)
     height = np.round(_body(scores[:, 0], age, model["height"], law and law.height), 1)
-    weight = np.round(np.exp(_body(scores[:, 1], age, model["log_weight"], law and _log_moments(*law.weight))), 1)
+    weight = np.exp(_body(scores[:, 1], age, model["log_weight"], law and _log_moments(*law.weight))).round(1)
     habits = {name: _habit(scores[:, 2 + i], model["quantiles"][name]) for i, name in enumerate(_HABITS)}
     habits = {name: values.round(1 if name == "alcohol" else 0) for name, values in habits.items()}
     smoking = _smoking(rng, model=model, age=age)
@@ -192,14 +194,16 @@ def _log_moments(mean: float, sd: float) -> tuple[float, float]:
     return float(np.log(mean) - variance / 2), float(np.sqrt(variance))
 
 
-def _smoking(rng: np.random.Generator, *, model: dict[str, Any], age: Floats) -> Any:
+def _smoking(rng: np.random.Generator, *, model: dict[str, Any], age: Floats) -> Integers:
     table = np.array(model["smoking"])
     never, former = (np.interp(age, model["smoking_ages"], table[:, column]) for column in (0, 1))
     draw = rng.random(len(age))
-    return (draw > never).astype(int) + (draw > never + former)
+    return np.add(draw > never, draw > never + former, dtype=np.int64)
 
 
-def _design(age: Floats, height: Floats, weight: Floats, habits: dict[str, Floats], smoking: Any) -> dict[str, Floats]:
+def _design(
+    age: Floats, height: Floats, weight: Floats, habits: dict[str, Floats], smoking: Integers
+) -> dict[str, Floats]:
     return {
         "age": age - 65,
         "height": height - 165,
@@ -234,23 +238,24 @@ def _density(
     rest_sd = np.sqrt(max(unexplained, (0.5 * total) ** 2))
     rest = np.exp(_RESIDUAL_SKEW * rng.standard_normal(len(full))) - np.exp(_RESIDUAL_SKEW**2 / 2)
     rest_unit = np.sqrt(np.expm1(_RESIDUAL_SKEW**2) * np.exp(_RESIDUAL_SKEW**2))
-    return np.clip(level + explained + rest_sd * rest / rest_unit, *_DENSITY_RANGE)
+    density: Floats = np.clip(level + explained + rest_sd * rest / rest_unit, *_DENSITY_RANGE)
+    return density
 
 
-def _absent(rng: np.random.Generator, share: float, count: int) -> Any:
-    return rng.random(count) < np.clip(share, *_MISSING_RANGE)
+def _absent(rng: np.random.Generator, share: float, count: int) -> NDArray[np.bool_]:
+    return rng.random(count) < min(max(share, _MISSING_RANGE[0]), _MISSING_RANGE[1])
 
 
 def _hips(rng: np.random.Generator, records: dict[int, dict[str, Any]], *, n: int) -> tuple[Hip, ...]:
     patients = len(records)
     both = set(rng.permutation(patients)[: n - patients].tolist())
-    sides = np.where(rng.random(patients) < 0.5, "L", "R")
+    sides = rng.integers(2, size=patients)
     sites = rng.integers(len(SITES), size=patients)
     hips: list[Hip] = []
     for patient in range(patients):
         record = dict(records[patient])
         density = record.pop("density")
-        for side in ("L", "R") if patient in both else (str(sides[patient]),):
+        for side in _SIDES if patient in both else (_SIDES[sides[patient]],):
             true = max(_DENSITY_RANGE[0], density + _SIDE_TO_SIDE_SD * rng.standard_normal())
             label = true * (1 + DXA_CV * rng.standard_normal())
             hips.append(
@@ -258,7 +263,7 @@ def _hips(rng: np.random.Generator, records: dict[int, dict[str, Any]], *, n: in
                     index=len(hips),
                     patient=patient,
                     side=side,
-                    site=SITES[sites[patient]],  # type: ignore[arg-type]
+                    site=SITES[sites[patient]],
                     true_bmd=round(true, 5),
                     fn_bmd=round(label, 4),
                     **record,

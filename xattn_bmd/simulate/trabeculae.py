@@ -1,9 +1,9 @@
 """Trabecular bone of the proximal femur: where it is dense, and how its trajectories run.
 
-The pattern is drawn once per bone in the plane of the mean femur (pose of a DXA scan) and carried to each bone and pose by
-the correspondence of their vertices. The groups follow Singh: principal compressive (from the calcar to the top of
-the head), principal tensile (an arc below the upper neck), Ward's triangle between them. The numbers are modelling
-assumptions of this library.
+The pattern is drawn once per bone in the plane of the mean femur (pose of a DXA scan) and carried to each bone and
+pose by the correspondence of their vertices. The groups follow Singh: principal compressive (from the calcar to the
+top of the head), principal tensile (an arc below the upper neck), Ward's triangle between them. The numbers are
+modelling assumptions of this library.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def trabecular_pattern(rng: np.random.Generator, *, z_score: float) -> Image:
     cloud = gaussian_filter(rng.standard_normal((74, 57)).astype(np.float32), 2.0).repeat(4, 0).repeat(4, 1)
     cloud = gaussian_filter(cloud[: _SHAPE[0], : _SHAPE[1]], 3.0)
     texture = 1 + depth * (0.9 * lines + 0.55 * net / net.std()) + 0.07 * cloud / cloud.std()
-    return np.maximum(level * texture, 0.02).astype(np.float32)
+    pattern: Image = np.maximum(level * texture, 0.02).astype(np.float32)
+    return pattern
 
 
 def _streaks(rng: np.random.Generator, along: Image, across: Image, coarse: float) -> Image:

@@ -68,7 +68,7 @@ def grouped_spectrum(kvp: int) -> Spectrum:
         return total
 
     muscle = mean(full.muscle)
-    weight: NDArray[np.float64] = np.bincount(group, behind, _GROUPS) * np.exp(muscle * _REFERENCE_MUSCLE_G_CM2)
+    weight = np.exp(muscle * _REFERENCE_MUSCLE_G_CM2) * np.bincount(group, behind, _GROUPS).astype(np.float64)
     return Spectrum(weight, mean(full.mineral), muscle, mean(full.fat))
 
 
