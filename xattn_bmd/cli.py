@@ -87,6 +87,7 @@ def compare_command(
     settings: str | None = None,
     backbone: str | None = None,
     weights: str | None = None,
+    freeze: Literal["none", "trunk"] | None = None,
     image_size: int | None = None,
     epochs: int | None = None,
     plan: str | None = None,
@@ -104,10 +105,11 @@ def compare_command(
         repeats: repetitions of the cross-validation with other folds (1).
         seed: seed of folds, weights, batches and augmentation (0).
         protocol: "nested", or "paper": checkpoint chosen on the scored fold, which is optimistic.
-        preset: "quick" (small network, small images) or "paper" (ResNet-34, 224 pixels).
+        preset: "quick" (frozen ImageNet trunk, small images) or "paper" (ResNet-34, 224 pixels).
         settings: YAML file as a run's config.yaml, in place of a preset.
-        backbone: name of a timm model.
+        backbone: name of a timm model; trained from scratch unless weights are named.
         weights: "none", "pretrained", "hub", or the path of a .safetensors file.
+        freeze: "trunk" keeps the backbone's weights, "none" trains them.
         image_size: height and width of the network's input, pixels.
         epochs: largest number of epochs.
         plan: your own fold plan (JSON or CSV).
@@ -127,7 +129,7 @@ def compare_command(
         repeats=repeats,
         seed=seed,
         protocol=protocol,
-        config=_overridden(base, backbone=backbone, weights=weights, image_size=image_size, epochs=epochs),
+        config=_overridden(_with_trunk(base, backbone, weights, freeze), image_size=image_size, epochs=epochs),
         plan=FoldPlan.load(plan, cohort=opened) if plan else None,
         cache=cache,
     )
@@ -247,14 +249,23 @@ def _configured(preset: Literal["quick", "paper"], settings: str | None, referen
     return base if reference is None else replace(base, reference=reference)
 
 
-def _overridden(
-    base: CompareConfig, *, backbone: str | None, weights: str | None, image_size: int | None, epochs: int | None
+def _with_trunk(
+    base: CompareConfig, backbone: str | None, weights: str | None, freeze: Literal["none", "trunk"] | None
 ) -> CompareConfig:
+    """Return the settings with another trunk; another backbone comes without the preset's weights and freezing."""
+    from dataclasses import replace
+
+    model = base.model
+    if backbone is not None:
+        model = replace(model, backbone=backbone, weights="none", freeze="none")
+    return replace(base, model=replace(model, weights=weights or model.weights, freeze=freeze or model.freeze))
+
+
+def _overridden(base: CompareConfig, *, image_size: int | None, epochs: int | None) -> CompareConfig:
     from dataclasses import replace
 
     return replace(
         base,
-        model=replace(base.model, backbone=backbone or base.model.backbone, weights=weights or base.model.weights),
         image=replace(base.image, size=base.image.size if image_size is None else image_size),
         training=replace(base.training, epochs=base.training.epochs if epochs is None else epochs),
     )

@@ -1,9 +1,9 @@
-"""Make ``attenuation.npz``: X-ray spectra and mass attenuation coefficients, 16 to 88 keV.
+"""Make ``attenuation.npz``: X-ray spectra and mass attenuation coefficients, 16 to 85 keV.
 
-    pip install spekpy xraydb
-    python attenuation_asset.py --out xattn_bmd/simulate/assets/attenuation.npz
+Run ``python attenuation_asset.py --out xattn_bmd/simulate/assets/attenuation.npz``.
 
-Spectra: SpekPy 2 (MIT), tungsten anode 12 degrees, 2.5 mm Al + 0.1 mm Cu, at 70, 75, 80 and 85 kVp, normalised to one photon.
+Spectra: SpekPy 2 (MIT), tungsten anode 12 degrees, 2.5 mm Al + 0.1 mm Cu, at 70, 75, 80 and 85 kVp, normalised to
+one photon.
 Coefficients: XrayDB (public domain; Elam, Ravel and Sieber 2002, total cross-section), elemental compositions of
 ICRU report 44 for muscle and adipose tissue, and stoichiometric hydroxyapatite for bone mineral.
 """

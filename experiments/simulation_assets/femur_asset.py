@@ -1,6 +1,6 @@
 """Make ``femur.npz``: the principal components of 26 proximal femora, with landmarks and cortical thickness.
 
-    python femur_asset.py --data FOLDER_WITH_SHAPES --out xattn_bmd/simulate/assets/femur.npz
+Run ``python femur_asset.py --data FOLDER_WITH_SHAPES --out xattn_bmd/simulate/assets/femur.npz``.
 
 Source: the 26 left femora of gias2 0.7.14 (MPL-2.0). Every femur is brought to the mean by a similarity transform
 of its proximal part (so size leaves the components and is set by stature and sex instead), put with its head centre

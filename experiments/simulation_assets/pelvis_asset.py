@@ -1,6 +1,6 @@
 """Make ``pelvis.npz``: the pelvis template, origin in the left acetabulum, with a cortical thickness per vertex.
 
-    python pelvis_asset.py --data FOLDER_WITH_SHAPES --out xattn_bmd/simulate/assets/pelvis.npz
+Run ``python pelvis_asset.py --data FOLDER_WITH_SHAPES --out xattn_bmd/simulate/assets/pelvis.npz``.
 
 Source: the hemipelves and sacrum of gias2 0.7.14 (MPL-2.0). Coordinates: x lateral (left), y posterior, z up, mm.
 """

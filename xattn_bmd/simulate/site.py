@@ -13,7 +13,7 @@ from xattn_bmd.simulate.xray import smooth_coarsely
 
 Image = NDArray[np.float32]
 BITS = 12
-_ADAPTS = 0.5
+_ADAPTS = 0.6
 """How far the displayed latitude follows each picture; the rest is fixed per site, as in fixed-latitude processing."""
 
 
@@ -118,9 +118,9 @@ def develop(
     detail = grey - gaussian_filter(grey, 1.3 / spacing_mm)
     grey = grey - site.equalise * low + site.edge * detail
     dark, bright = np.percentile(grey[body][::8], [14.0, 99.7])
-    latitude = site.latitude ** (1 - _ADAPTS) * (bright - dark) ** _ADAPTS * np.exp(rng.normal(0, 0.06))
+    latitude = site.latitude ** (1 - _ADAPTS) * (bright - dark) ** _ADAPTS * np.exp(rng.normal(0, 0.08))
     centre = 0.5 * (dark + bright) + rng.normal(0, 0.04) * latitude
-    level = 0.53 + (grey - centre) / (1.12 * latitude)
+    level = 0.56 + (grey - centre) / (1.3 * latitude)
     steep = site.steepness * np.exp(rng.normal(0, 0.06))
     middle = 0.54 + rng.normal(0, 0.025)
     floor, ceiling = 1 / (1 + np.exp(steep * (middle + 0.12))), 1 / (1 + np.exp(-steep * (1.1 - middle)))

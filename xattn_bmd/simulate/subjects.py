@@ -6,6 +6,7 @@ computed; density is the NHANES regression on the record plus an unexplained res
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,6 +29,7 @@ _DENSITY_RANGE = (0.35, 1.65)
 _MISSING_RANGE = (0.01, 0.045)
 Integers = NDArray[np.int64]
 _SIDES: tuple[Literal["L", "R"], ...] = ("L", "R")
+_SMOKING = ("never", "former", "current")
 _HABITS = ("alcohol", "activity", "diet")
 
 
@@ -114,10 +116,10 @@ def draw_hips(*, n: int, preset: PresetName, seed: int) -> tuple[Hip, ...]:
     patients = max(1, n - round(n * population.two_hips / (1 + population.two_hips)))
     women = np.arange(patients) < round(population.female_share * patients)
     women = rng.permutation(women)
-    low, high = population.age_range
-    age = low + (high - 0.2 - low) * rng.beta(*population.age_beta, size=patients)
+    age = _draw_ages(rng, population, patients)
     records: dict[int, dict[str, Any]] = {}
-    for sex, members in (("female", np.flatnonzero(women)), ("male", np.flatnonzero(~women))):
+    sexes: tuple[tuple[Sex, Integers], ...] = (("female", np.flatnonzero(women)), ("male", np.flatnonzero(~women)))
+    for sex, members in sexes:
         drawn = _draw_sex(rng, population=population, sex=sex, age=age[members])
         records |= {int(member): record for member, record in zip(members, drawn, strict=True)}
     return _hips(rng, records, n=n)
@@ -132,39 +134,60 @@ def _check(n: int, preset: str, seed: int) -> None:
         raise SimulationError(f"The seed must be 0 or more, but it is {seed}; choose another.")
 
 
-def _draw_sex(rng: np.random.Generator, *, population: Preset, sex: str, age: Floats) -> list[dict[str, Any]]:
-    """Draw the record of every patient of one sex."""
-    model = load_json("subjects.json")["sexes"][sex]
-    law = dict(population.laws).get(sex) if population.laws else None  # type: ignore[call-overload]
-    scores = _copula(rng, model=model, age=age)
-    height = np.round(_body(scores[:, 0], age, model["height"], law and law.height), 1)
-    weight = np.exp(_body(scores[:, 1], age, model["log_weight"], law and _log_moments(*law.weight))).round(1)
-    habits = {name: _habit(scores[:, 2 + i], model["quantiles"][name]) for i, name in enumerate(_HABITS)}
-    habits = {name: values.round(1 if name == "alcohol" else 0) for name, values in habits.items()}
-    smoking = _smoking(rng, model=model, age=age)
-    density = _density(
-        rng,
-        coefficients=model["bmd"],
-        law=law,
-        weight_of_record=population.covariate_weight,
-        record=_design(age, height, weight, habits, smoking),
-    )
-    missing = {name: _absent(rng, share, len(age)) for name, share in model["missing"].items()}
-    gap = rng.uniform(0.01, 0.2, size=len(age))
+def _draw_sex(rng: np.random.Generator, *, population: Preset, sex: Sex, age: Floats) -> list[dict[str, Any]]:
+    """Draw the record and density of every patient of one sex."""
+    record = _draw_record(rng, population=population, sex=sex, age=age)
+    density = _density(rng, population=population, sex=sex, fitted=_fitted(record, sex))
+    missing = {
+        name: _absent(rng, share, len(age))
+        for name, share in load_json("subjects.json")["sexes"][sex]["missing"].items()
+    }
+    gap = np.maximum(rng.uniform(0.01, 0.2, size=len(age)).round(2), 0.01)
     return [
         {
             "sex": sex,
-            "age_xray": round(float(age[i]), 2),
-            "age_dxa": round(round(float(age[i]), 2) + max(0.01, round(float(gap[i]), 2)), 2),
-            "height": float(height[i]),
-            "weight": float(weight[i]),
-            "bmi": round(float(weight[i] / (height[i] / 100) ** 2), 2),
-            "smoking": None if missing["smoking"][i] else ("never", "former", "current")[smoking[i]],
-            **{name: None if missing[name][i] else float(habits[name][i]) for name in _HABITS},
+            "age_xray": float(age[i]),
+            "age_dxa": round(float(age[i] + gap[i]), 2),
+            "height": float(record.height[i]),
+            "weight": float(record.weight[i]),
+            "bmi": round(float(record.weight[i] / (record.height[i] / 100) ** 2), 2),
+            "smoking": None if missing["smoking"][i] else _SMOKING[record.smoking[i]],
+            **{name: None if missing[name][i] else float(record.habits[name][i]) for name in _HABITS},
             "density": float(density[i]),
         }
         for i in range(len(age))
     ]
+
+
+@dataclass(frozen=True)
+class _Record:
+    """Columns of the record of several people of one sex."""
+
+    age: Floats
+    height: Floats
+    weight: Floats
+    habits: dict[str, Floats]
+    smoking: Integers
+
+
+def _draw_record(rng: np.random.Generator, *, population: Preset, sex: Sex, age: Floats) -> _Record:
+    model = load_json("subjects.json")["sexes"][sex]
+    law = _law(population, sex)
+    scores = _copula(rng, model=model, age=age)
+    height = _body(scores[:, 0], age, model["height"], law.height if law else None).round(1)
+    weight = np.exp(_body(scores[:, 1], age, model["log_weight"], _log_moments(*law.weight) if law else None)).round(1)
+    habits = {name: _habit(scores[:, 2 + i], model["quantiles"][name]) for i, name in enumerate(_HABITS)}
+    habits = {name: values.round(1 if name == "alcohol" else 0) for name, values in habits.items()}
+    return _Record(age, height, weight, habits, _smoking(rng, model=model, age=age))
+
+
+def _law(population: Preset, sex: Sex) -> SexLaw | None:
+    return dict(population.laws)[sex] if population.laws else None
+
+
+def _draw_ages(rng: np.random.Generator, population: Preset, count: int) -> Floats:
+    low, high = population.age_range
+    return (low + (high - 0.2 - low) * rng.beta(*population.age_beta, size=count)).round(2)
 
 
 def _copula(rng: np.random.Generator, *, model: dict[str, Any], age: Floats) -> Floats:
@@ -198,47 +221,51 @@ def _smoking(rng: np.random.Generator, *, model: dict[str, Any], age: Floats) ->
     table = np.array(model["smoking"])
     never, former = (np.interp(age, model["smoking_ages"], table[:, column]) for column in (0, 1))
     draw = rng.random(len(age))
-    return np.add(draw > never, draw > never + former, dtype=np.int64)
+    code: Integers = np.add(draw > never, draw > never + former, dtype=np.int64)
+    return code
 
 
-def _design(
-    age: Floats, height: Floats, weight: Floats, habits: dict[str, Floats], smoking: Integers
-) -> dict[str, Floats]:
-    return {
-        "age": age - 65,
-        "height": height - 165,
-        "log_weight": np.log(weight / 75),
-        "log_alcohol": np.log1p(habits["alcohol"]),
-        "log_activity": np.log1p(habits["activity"] / 500),
-        "diet": habits["diet"] - 3,
-        "former": (smoking == 1).astype(float),
-        "current": (smoking == 2).astype(float),
+def _fitted(record: _Record, sex: Sex) -> Floats:
+    """Return the density that the NHANES regression expects of each record, ``(N,)`` g/cm²."""
+    coefficients = load_json("subjects.json")["sexes"][sex]["bmd"]
+    design = {
+        "age": record.age - 65,
+        "height": record.height - 165,
+        "log_weight": np.log(record.weight / 75),
+        "log_alcohol": np.log1p(record.habits["alcohol"]),
+        "log_activity": np.log1p(record.habits["activity"] / 500),
+        "diet": record.habits["diet"] - 3,
+        "former": (record.smoking == 1).astype(float),
+        "current": (record.smoking == 2).astype(float),
     }
+    terms = [coefficients[name] * values for name, values in design.items()]
+    expected: Floats = np.sum(terms, axis=0) + coefficients["at_reference"]
+    return expected
 
 
-def _density(
-    rng: np.random.Generator,
-    *,
-    coefficients: dict[str, float],
-    law: SexLaw | None,
-    weight_of_record: float,
-    record: dict[str, Floats],
-) -> Floats:
+@functools.cache
+def _expected_moments(population: Preset, sex: Sex) -> tuple[float, float]:
+    """Return mean and SD of the fitted density over a whole population, from a fixed large draw."""
+    rng = np.random.default_rng(0)
+    ages = _draw_ages(rng, population, 8000)
+    fitted = _fitted(_draw_record(rng, population=population, sex=sex, age=ages), sex)
+    return float(fitted.mean()), float(fitted.std())
+
+
+def _density(rng: np.random.Generator, *, population: Preset, sex: Sex, fitted: Floats) -> Floats:
     """Return femoral-neck density ``(N,)``, g/cm²: regression on the record plus a slightly skewed rest.
 
-    The rest is widened where ``weight_of_record`` narrows the regression, so that the SD of the density stays.
+    The rest is widened where the regression is narrowed, so that the SD of the density stays.
     """
-    full = np.sum([coefficients[name] * values for name, values in record.items()], axis=0)
-    explained = weight_of_record * (full - full.mean())
-    level = coefficients["at_reference"] + float(full.mean())
-    total = float(np.hypot(coefficients["residual_sd"], full.std()))
-    if law is not None:
-        level, total = law.fn_bmd
-    unexplained = total**2 - _SIDE_TO_SIDE_SD**2 - float(explained.var())
-    rest_sd = np.sqrt(max(unexplained, (0.5 * total) ** 2))
-    rest = np.exp(_RESIDUAL_SKEW * rng.standard_normal(len(full))) - np.exp(_RESIDUAL_SKEW**2 / 2)
+    mean, sd = _expected_moments(population, sex)
+    law = _law(population, sex)
+    residual_sd = load_json("subjects.json")["sexes"][sex]["bmd"]["residual_sd"]
+    level, total = law.fn_bmd if law else (mean, float(np.hypot(residual_sd, sd)))
+    unexplained = total**2 - _SIDE_TO_SIDE_SD**2 - (population.covariate_weight * sd) ** 2
+    rest = np.exp(_RESIDUAL_SKEW * rng.standard_normal(len(fitted))) - np.exp(_RESIDUAL_SKEW**2 / 2)
     rest_unit = np.sqrt(np.expm1(_RESIDUAL_SKEW**2) * np.exp(_RESIDUAL_SKEW**2))
-    density: Floats = np.clip(level + explained + rest_sd * rest / rest_unit, *_DENSITY_RANGE)
+    explained = population.covariate_weight * (fitted - mean)
+    density: Floats = np.clip(level + explained + np.sqrt(unexplained) * rest / rest_unit, *_DENSITY_RANGE)
     return density
 
 

@@ -80,12 +80,12 @@ class Estimator:
         network = build_network(
             fusion=self.model,
             schema=self.encoder.schema,
-            config=replace(self.network, weights="none"),
+            config=replace(self.network, weights="none", freeze="none"),
             target_mean=0.0,
             target_sd=1.0,
         )
         network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in self.tensors.items()})
-        return network.eval()
+        return network.to(memory_format=torch.channels_last).eval()
 
     def files(self) -> dict[str, bytes]:
         """Return the two files that hold this estimator."""

@@ -40,7 +40,7 @@ class DensityModule(pl.LightningModule):
         self, network: FusionNetwork, *, config: TrainingConfig, weights: DensityWeights | None = None
     ) -> None:
         super().__init__()
-        self.network = network
+        self.network = network.to(memory_format=torch.channels_last)
         self.config = config
         self._loss = build_loss(config)
         self._weights = weights
