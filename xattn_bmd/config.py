@@ -169,8 +169,8 @@ class CompareConfig:
     def from_preset(cls, preset: Preset) -> CompareConfig:
         """Return the settings of a named preset.
 
-        ``quick``: an ImageNet trunk, frozen, on small images; minutes on two CPU cores.  ``paper``: ResNet-34, 224 pixels,
-        3 layers, 4 heads, Weighted Smooth L1, as far as the source states them; the rest is our choice.
+        ``quick``: an ImageNet trunk, frozen, on small images; minutes on two CPU cores.  ``paper``: ResNet-34, 224
+        pixels, 3 layers, 4 heads, Weighted Smooth L1, as far as the source states them; the rest is our choice.
 
         Raises:
             ConfigError: if the name is unknown.

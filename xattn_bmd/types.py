@@ -94,9 +94,12 @@ class Batch(NamedTuple):
         variables: the encoded clinical record.
         target: ``(B,)`` float32 density in g/cm², NaN where unknown.
         row: ``(B,)`` int64 row of each radiograph in its cohort.
+        features: ``(B, C, h, w)`` float32 feature map of a frozen trunk, in place of the image; None where the image is
+            looked at.
     """
 
     image: Tensor
     variables: Variables
     target: Tensor
     row: Tensor
+    features: Tensor | None = None

@@ -118,7 +118,7 @@ def test_everything_fitted_comes_from_the_training_part(cohort, data):
 def test_right_hips_are_mirrored(cohort, data):
     data.setup()
     batch = next(iter(data.test_dataloader()))
-    raw = data._arrays.pixels[batch.row.numpy()].astype(np.float32) / 65535
+    raw = data._arrays.pictures.pixels[batch.row.numpy()].astype(np.float32) / 65535
     for position, row in enumerate(batch.row.tolist()):
         expected = raw[position, :, ::-1] if cohort.sides[row] == "R" else raw[position]
         np.testing.assert_array_equal(batch.image[position, 0].numpy(), expected)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from xattn_bmd.config import AugmentConfig, ImageConfig, Protocol
 from xattn_bmd.data.cache import ImageCache, cached_images, default_cache_folder
 from xattn_bmd.data.cohort import Cohort
-from xattn_bmd.data.dataset import CohortArrays, CohortDataset, keep_batch
+from xattn_bmd.data.dataset import CohortArrays, CohortDataset, Pictures, keep_batch
 from xattn_bmd.data.folds import FoldPlan, Split
-from xattn_bmd.data.transforms import augment
+from xattn_bmd.data.transforms import augment, uniform_draws
 from xattn_bmd.data.variables import VariableEncoder
 from xattn_bmd.types import Batch, VariableSchema
 
@@ -36,6 +38,8 @@ class CohortDataModule(pl.LightningDataModule):
         seed: seed of shuffling and augmentation.
         cache: folder of the decoded images; None takes the user's cache folder.
         use_images: False for models of the record alone; no file is then decoded.
+        features: ``(N, K, C, h, w)`` feature maps of a frozen trunk, in the cohort's order, in place of the images;
+            view 0 is the picture as it is, the others are augmented views for training.
 
     Raises:
         FoldPlanError: if the plan does not fit the cohort or leaks a patient or a picture between parts.
@@ -55,6 +59,7 @@ class CohortDataModule(pl.LightningDataModule):
         seed: int = 0,
         cache: Path | None = None,
         use_images: bool = True,
+        features: NDArray[np.float32] | None = None,
     ) -> None:
         super().__init__()
         plan.check_fits(cohort)
@@ -64,6 +69,7 @@ class CohortDataModule(pl.LightningDataModule):
         self._image = image or ImageConfig()
         self._cache_folder = cache or default_cache_folder()
         self._use_images = use_images
+        self._features = features
         self._rows = {name: row for row, name in enumerate(cohort.radiograph_ids)}
         self._arrays: CohortArrays | None = None
         self.encoder = VariableEncoder.fit(cohort.table.iloc[self.rows_of(self.split.train)], cohort.schema)
@@ -90,9 +96,9 @@ class CohortDataModule(pl.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Open the cache and encode the record."""
         if self._arrays is None:
-            self._arrays = cohort_arrays(
-                self.cohort, encoder=self.encoder, cache=self._open_cache() if self._use_images else None
-            )
+            cache = self._open_cache() if self._use_images else None
+            arrays = cohort_arrays(self.cohort, encoder=self.encoder, cache=cache)
+            self._arrays = replace(arrays, features=self._features)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled batches of the training part; a last batch of one is dropped (batch norm needs two)."""
@@ -114,14 +120,24 @@ class CohortDataModule(pl.LightningDataModule):
         return self.test_dataloader()
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Augment training batches on the device that they have just reached."""
+        """Augment training batches on the device that they have just reached, or choose the stored view."""
         trainer = self.trainer
-        if self.augment_config is None or not self._use_images or trainer is None or not trainer.training:
+        training = self.augment_config is not None and trainer is not None and trainer.training
+        epoch = trainer.current_epoch if trainer is not None else 0
+        if batch.features is not None:
+            return batch._replace(features=self._one_view(batch.features, batch.row, training=training, epoch=epoch))
+        if not training or not self._use_images or self.augment_config is None:
             return batch
-        changed = augment(
-            batch.image, batch.row, config=self.augment_config, seed=self.seed, epoch=trainer.current_epoch
-        )
+        changed = augment(batch.image, batch.row, config=self.augment_config, seed=self.seed, epoch=epoch)
         return batch._replace(image=changed)
+
+    def _one_view(self, features_BKChw: Tensor, row: Tensor, *, training: bool, epoch: int) -> Tensor:
+        """Return ``(B, C, h, w)``: in training one view drawn for each radiograph, elsewhere the picture as it is."""
+        if not training:
+            return features_BKChw[:, 0]
+        draw = uniform_draws(row, 1, seed=self.seed, epoch=epoch)[:, 0]
+        chosen = (draw * features_BKChw.shape[1]).long()
+        return features_BKChw[torch.arange(len(row), device=row.device), chosen]
 
     def _open_cache(self) -> ImageCache:
         return cached_images(self.cohort.image_paths, image=self._image, folder=self._cache_folder)
@@ -155,15 +171,19 @@ def cohort_arrays(cohort: Cohort, *, encoder: VariableEncoder, cache: ImageCache
         encoder: variable encoder fitted on training rows.
         cache: opened image cache holding every radiograph, or None for the record alone.
     """
-    pixels = None
-    if cache is not None:
-        position = {name: row for row, name in enumerate(cache.ids)}
-        order = [position[name] for name in cohort.radiograph_ids]
-        in_order = order == list(range(len(cache.ids)))
-        pixels = cache.pixels if in_order else cache.pixels[order]
     return CohortArrays(
-        pixels=pixels,
-        right_side=np.array([side == "R" for side in cohort.sides], dtype=np.bool_),
+        pictures=None if cache is None else cohort_pictures(cohort, cache),
         variables=encoder.transform(cohort.table),
         targets=cohort.targets,
+    )
+
+
+def cohort_pictures(cohort: Cohort, cache: ImageCache) -> Pictures:
+    """Return the cached pictures in the cohort's order, with the side of each hip."""
+    position = {name: row for row, name in enumerate(cache.ids)}
+    order = [position[name] for name in cohort.radiograph_ids]
+    in_order = order == list(range(len(cache.ids)))
+    return Pictures(
+        pixels=cache.pixels if in_order else cache.pixels[order],
+        right_side=np.array([side == "R" for side in cohort.sides], dtype=np.bool_),
     )

@@ -17,20 +17,41 @@ from xattn_bmd.types import Batch, Variables
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """The pictures of a cohort, row by row.
+
+    Attributes:
+        pixels: ``(N, H, W)`` uint16, the opened image cache.
+        right_side: ``(N,)`` bool, True for right hips, which are mirrored to look like left ones.
+    """
+
+    pixels: NDArray[np.uint16]
+    right_side: NDArray[np.bool_]
+
+    def take(self, rows: NDArray[np.int64]) -> Tensor:
+        """Return ``(B, 1, H, W)`` float32 in 0-1 of some rows, every hip turned to look like a left hip."""
+        pixels = self.pixels[rows].astype(np.float32) / np.float32(65535)
+        right = self.right_side[rows]
+        pixels[right] = pixels[right, :, ::-1]
+        return torch.from_numpy(pixels)[:, None]
+
+
+@dataclass(frozen=True)
 class CohortArrays:
     """Everything of a cohort that a network sees, row by row.
 
     Attributes:
-        pixels: ``(N, H, W)`` uint16, the opened image cache, or None where no image is needed.
-        right_side: ``(N,)`` bool, True for right hips, which are mirrored to look like left ones.
+        pictures: the ``N`` pictures, or None where no image is needed.
         variables: encoded record of all ``N`` rows.
         targets: ``(N,)`` float64 density in g/cm², NaN where unknown.
+        features: ``(N, K, C, h, w)`` float32 feature maps of ``K`` views of each picture, seen in place of the
+            pictures; None where the pictures are.
     """
 
-    pixels: NDArray[np.uint16] | None
-    right_side: NDArray[np.bool_]
+    pictures: Pictures | None
     variables: EncodedVariables
     targets: NDArray[np.float64]
+    features: NDArray[np.float32] | None = None
 
 
 class CohortDataset(Dataset[Batch]):
@@ -64,15 +85,13 @@ class CohortDataset(Dataset[Batch]):
             ),
             target=torch.from_numpy(self.arrays.targets[rows].astype(np.float32)),
             row=torch.from_numpy(rows),
+            features=None if self.arrays.features is None else torch.from_numpy(self.arrays.features[rows]),
         )
 
     def _images(self, rows: NDArray[np.int64]) -> Tensor:
-        if self.arrays.pixels is None:
+        if self.arrays.pictures is None or self.arrays.features is not None:
             return torch.zeros(len(rows), 1, 1, 1)
-        pixels = self.arrays.pixels[rows].astype(np.float32) / np.float32(65535)
-        right = self.arrays.right_side[rows]
-        pixels[right] = pixels[right, :, ::-1]
-        return torch.from_numpy(pixels)[:, None]
+        return self.arrays.pictures.take(rows)
 
 
 def keep_batch(batch: Any) -> Any:  # noqa: ANN401

@@ -80,14 +80,16 @@ class ImageEncoder(nn.Module):
 
     def forward(self, image_B1HW: Tensor) -> Tensor:
         """Return the tokens ``(B, P, D)``."""
-        features = self.features(image_B1HW)
-        rows, columns = features.shape[-2:]
+        return self.tokens(self.features(image_B1HW))
+
+    def tokens(self, features_BChw: Tensor) -> Tensor:
+        """Return the tokens ``(B, P, D)`` of the trunk's last feature map ``(B, C, h, w)``."""
+        rows, columns = features_BChw.shape[-2:]
         if rows * columns < 2:
             raise ModelError(
-                f"An image gives at least 2 patches, but {tuple(image_B1HW.shape[-2:])} pixels gave {rows * columns}; "
-                "use a larger image."
+                f"An image gives at least 2 patches, but this one gave {rows * columns}; use a larger image."
             )
-        tokens_BPD: Tensor = self.norm(self.project(features).flatten(2).transpose(1, 2))
+        tokens_BPD: Tensor = self.norm(self.project(features_BChw).flatten(2).transpose(1, 2))
         position_PD = grid_position(rows, columns, depth=tokens_BPD.shape[-1], device=tokens_BPD.device)
         return tokens_BPD + self.position_scale * position_PD
 

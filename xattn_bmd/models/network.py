@@ -55,20 +55,28 @@ class FusionNetwork(nn.Module):
         self.fusion = fusion
         self.head = head
 
-    def forward(self, image: Tensor | None, variables: Variables) -> Output:
+    def forward(self, image: Tensor | None, variables: Variables, features: Tensor | None = None) -> Output:
         """Predict the density of each patient.
 
         Args:
             image: ``(B, 1, H, W)`` in 0-1, bone bright; may be None for a fusion that uses no image.
             variables: the encoded clinical record of the same patients.
+            features: ``(B, C, h, w)`` the trunk's last feature map, in place of the image, where it was stored before.
 
         Raises:
             ModelError: if the fusion needs an image and none was given.
         """
-        image_BPD = None if self.image_encoder is None else self.image_encoder(_given(image))
+        image_BPD = None if self.image_encoder is None else self._image_tokens(image, features)
         variables_BVD = None if self.variable_encoder is None else self.variable_encoder(variables)
         fused = self.fusion(image_BPD, variables_BVD)
         return Output(self.head(fused.vector), fused.attention)
+
+    def _image_tokens(self, image: Tensor | None, features: Tensor | None) -> Tensor:
+        assert self.image_encoder is not None
+        if features is not None:
+            return self.image_encoder.tokens(features)
+        tokens_BPD: Tensor = self.image_encoder(_given(image))
+        return tokens_BPD
 
 
 def build_network(

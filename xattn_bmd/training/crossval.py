@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from xattn_bmd.config import CompareConfig, Preset, Protocol
-from xattn_bmd.data.cache import default_cache_folder
+from xattn_bmd.data.cache import cached_images, default_cache_folder
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.models.network import build_network
@@ -154,11 +154,10 @@ def _check_networks(cohort: Cohort, config: CompareConfig) -> None:
 
 
 def _decode(study: Study, bar: FitProgress) -> dict[str, str]:
-    from xattn_bmd.data.cache import cached_images
-
     cache = cached_images(
         study.cohort.image_paths, image=study.config.image, folder=study.cache_folder, progress=bar.decoded
     )
+    study.open_features(progress=bar.encoded)
     return dict(zip(cache.ids, cache.content_hashes, strict=True))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from xattn_bmd.bone.tscore import NORMAL_EDGE, OSTEOPOROSIS_EDGE, density_at
 from xattn_bmd.config import CompareConfig
 from xattn_bmd.data.cache import ImageCache, cached_images
 from xattn_bmd.data.cohort import Cohort
-from xattn_bmd.data.datamodule import CohortDataModule
+from xattn_bmd.data.datamodule import CohortDataModule, cohort_pictures
 from xattn_bmd.data.folds import FoldPlan, Split
 from xattn_bmd.data.variables import VariableEncoder
 from xattn_bmd.errors import RunError
@@ -28,6 +29,7 @@ from xattn_bmd.models.network import build_network
 from xattn_bmd.seeds import derive_seed
 from xattn_bmd.training.callbacks import BestWeights, History
 from xattn_bmd.training.estimator import Estimator
+from xattn_bmd.training.features import frozen_features
 from xattn_bmd.training.module import DensityModule
 from xattn_bmd.training.registry import uses_images
 from xattn_bmd.training.tabular import TABULAR, TabularData, fit_tabular
@@ -55,6 +57,27 @@ class Study:
     def open_cache(self) -> ImageCache:
         """Open the decoded images; decodes only what no earlier run has decoded."""
         return cached_images(self.cohort.image_paths, image=self.config.image, folder=self.cache_folder)
+
+    def open_features(self, progress: Callable[[int, int], None] | None = None) -> NDArray[np.float32] | None:
+        """Open a frozen trunk's feature maps of the whole cohort, or return None where the trunk is trained.
+
+        Computes only what no earlier run has computed.
+        """
+        if self.config.model.freeze != "trunk":
+            return None
+        return frozen_features(
+            cohort_pictures(self.cohort, self.open_cache()),
+            model=self.config.model,
+            augmentation=self.config.training.augment,
+            seed=self.config.seed,
+            folder=self.cache_folder,
+            progress=progress,
+        )
+
+    @cached_property
+    def features(self) -> NDArray[np.float32] | None:
+        """The opened feature maps, kept for all fits of this process."""
+        return self.open_features()
 
 
 @dataclass(frozen=True)
@@ -117,6 +140,7 @@ def _fit_network(
         seed=seed,
         cache=study.cache_folder,
         use_images=uses_images(job.model),
+        features=study.features if uses_images(job.model) else None,
     )
     targets = data.train_targets
     best, history = BestWeights(), History(on_epoch)

@@ -47,7 +47,7 @@ class DensityModule(pl.LightningModule):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return ``(B,)`` density in g/cm²."""
-        density: Tensor = self.network(batch.image, batch.variables).density
+        density: Tensor = self.network(batch.image, batch.variables, batch.features).density
         return density
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

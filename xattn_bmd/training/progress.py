@@ -36,7 +36,7 @@ class FitProgress:
             disable=not (shown and self._console.is_terminal),
         )
         self._task: TaskID | None = None
-        self._decode: TaskID | None = None
+        self._counts: dict[str, TaskID] = {}
         self._config = CompareConfig()
         self._before = 0.0
         self._done = 0.0
@@ -52,9 +52,16 @@ class FitProgress:
 
     def decoded(self, done: int, total: int) -> None:
         """Tell how many files are decoded."""
-        if self._decode is None:
-            self._decode = self._bar.add_task("decoding radiographs", total=total)
-        self._bar.update(self._decode, completed=done)
+        self._count("decoding radiographs", done, total)
+
+    def encoded(self, done: int, total: int) -> None:
+        """Tell of how many radiographs the frozen trunk's feature maps are stored."""
+        self._count("frozen trunk: feature maps", done, total)
+
+    def _count(self, name: str, done: int, total: int) -> None:
+        if name not in self._counts:
+            self._counts[name] = self._bar.add_task(name, total=total)
+        self._bar.update(self._counts[name], completed=done)
 
     def start(self, jobs: list[Job], open_jobs: list[Job], config: CompareConfig) -> None:
         """Announce all fits and those still to do."""
