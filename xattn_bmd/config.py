@@ -190,7 +190,7 @@ def _quick() -> CompareConfig:
     return CompareConfig(
         image=ImageConfig(size=128),
         model=ModelConfig(backbone="tf_efficientnet_lite0", weights="pretrained", freeze="trunk", width=64),
-        training=TrainingConfig(epochs=20, patience=8, learning_rate=2e-3),
+        training=TrainingConfig(epochs=80, patience=30, learning_rate=2e-3),
     )
 
 

@@ -99,6 +99,7 @@ def test_a_lost_fold_alone_is_repeated_and_the_bytes_are_the_same(finished, coho
     shutil.copytree(finished.folder, copy)
     shutil.rmtree(copy / "concat" / "repeat_00" / "fold_01")
     (copy / "predictions.csv").unlink()
+    (copy / "concat" / "repeat_00" / ".partial-fold_01-killed").mkdir()
     fitted = []
     original = crossval.fit_job
     monkeypatch.setattr(
@@ -106,6 +107,7 @@ def test_a_lost_fold_alone_is_repeated_and_the_bytes_are_the_same(finished, coho
     )
     compare(cohort, out=copy, config=tiny(), progress=False)
     assert [(job.model, job.fold) for job in fitted] == [("concat", 1)]
+    assert not list(copy.rglob(".partial-*"))
     assert (copy / "predictions.csv").read_bytes() == (finished.folder / "predictions.csv").read_bytes()
 
 
@@ -190,6 +192,8 @@ def test_the_same_picture_under_two_patients_is_refused(tmp_path):
         ({"models": ()}, ModelError, "at least one model"),
         ({"folds": 500}, FoldPlanError, "500"),
         ({"folds": 1}, ConfigError, "folds must be at least 2"),
+        ({"folds": 0}, ConfigError, "folds must be at least 2"),
+        ({"repeats": 0}, ConfigError, "repeats must be at least 1"),
     ],
 )
 def test_impossible_requests_write_nothing(cohort, tmp_path, changes, error, words):

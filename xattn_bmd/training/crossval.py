@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +21,8 @@ from xattn_bmd.training.progress import FitProgress
 from xattn_bmd.training.registry import check_models, uses_images
 from xattn_bmd.training.run import PREDICTIONS, Run, fold_folder, load_run, locked, open_run, write_fold, write_results
 from xattn_bmd.training.tabular import TABULAR
+
+_LIGHTNING_NOTES = (r".*isinstance\(treespec, LeafSpec\)", r".*does not have many workers", r".*log_every_n_steps")
 
 
 def compare(
@@ -129,8 +132,8 @@ def _settings(
     return replace(
         base,
         models=tuple(models) if models is not None else base.models,
-        folds=plan.folds if plan else folds or base.folds,
-        repeats=plan.repeats if plan else repeats or base.repeats,
+        folds=plan.folds if plan else base.folds if folds is None else folds,
+        repeats=plan.repeats if plan else base.repeats if repeats is None else repeats,
         seed=base.seed if seed is None else seed,
         protocol=protocol or base.protocol,
     )
@@ -168,13 +171,16 @@ def _digest(pictures: dict[str, str]) -> str:
 
 @contextmanager
 def _quiet_trainer() -> Iterator[None]:
-    """Silence Lightning's per-Trainer notes: a study makes hundreds of Trainers."""
+    """Silence Lightning's per-Trainer notes, which would be repeated for every fit of a study."""
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.WARNING)
     try:
-        yield
+        with warnings.catch_warnings():
+            for message in _LIGHTNING_NOTES:
+                warnings.filterwarnings("ignore", message=message)
+            yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

@@ -162,7 +162,8 @@ def open_run(folder: Path, *, config: CompareConfig, plan: FoldPlan, cohort: Coh
                 f"A run folder is continued only with the same settings, but {folder} holds another {name}"
                 f"{_first_difference(present.read_text(), content)}; choose another output folder, or delete this one."
             )
-    remove_partials(folder)
+    for place in (folder, *folder.glob("*/repeat_*")):
+        remove_partials(place)
     for name, content in described.items():
         if not (folder / name).is_file():
             atomic_write(folder / name, content)

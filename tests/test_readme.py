@@ -1,0 +1,77 @@
+"""What the README says is run: its commands, its Python, its YAML."""
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cohorts import write_cohort
+from tests.training.settings import TINY
+from xattn_bmd.cli import main
+from xattn_bmd.config import CompareConfig
+from xattn_bmd.data.roles import CohortRoles
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.fixture
+def own_data(tmp_path, monkeypatch):
+    """A working folder as a reader of the README has it, with settings that train in a second."""
+    for table, folder in (("cohort", "radiographs"), ("new", "new")):
+        made = write_cohort(tmp_path / "made", n=24, seed=len(table))
+        shutil.move(made, tmp_path / f"{table}.csv")
+        shutil.move(made.parent / "images", tmp_path / folder)
+        shutil.move(made.parent / "cohort.yaml", tmp_path / "cohort.yaml")
+        made.parent.rmdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(CompareConfig, "from_preset", classmethod(lambda cls, preset: replace(TINY, folds=2)))
+    return tmp_path
+
+
+def test_the_two_commands_stand_at_the_top_and_are_those_of_ci():
+    first, second = re.search(r"```\n(.*?)\n(.*?)\n```", README, flags=re.DOTALL).groups()
+    assert first.startswith("pip install -e . && xattn-bmd demo")
+    assert second.startswith("pip install -e '.[dev]' && pytest")
+    ci = (ROOT / ".ci" / "run").read_text()
+    assert "pip install --quiet -e '.[dev]'" in ci and "\npytest" in ci
+
+
+def test_own_data_from_the_command_line(own_data, capsys):
+    block = re.search(r"## Your own data in five lines\n\n```\n(.*?)```", README, flags=re.DOTALL).group(1)
+    for line in block.splitlines():
+        words = line.split("#")[0].split()
+        assert words[0] == "xattn-bmd"
+        assert main(words[1:]) == 0, capsys.readouterr().err
+    assert (own_data / "estimates.csv").is_file()
+
+
+def test_own_data_from_python(own_data, capsys):
+    exec(compile(PYTHON[0], "README.md", "exec"), {})
+    assert "mae" in capsys.readouterr().out
+
+
+def test_own_trainer(own_data):
+    assert "max_epochs=60" in PYTHON[1]
+    code = PYTHON[1].replace("max_epochs=60", "max_epochs=1, accelerator='cpu'")
+    exec(compile(code, "README.md", "exec"), {})
+
+
+def test_the_yaml_is_one_that_the_library_reads():
+    block = re.search(r"```yaml\n(.*?)```", README, flags=re.DOTALL).group(1)
+    assert CohortRoles.from_dict(yaml.safe_load(block)).target.column == "fn_bmd"
+
+
+def test_every_linked_file_exists():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_citation_names_the_four_sources():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["cff-version"] == "1.2.0"
+    assert len(citation["references"]) == 4
