@@ -104,11 +104,11 @@ class DensityWeights:
 
     def __call__(self, target: Tensor) -> Tensor:
         """Return the ``(N,)`` float32 weights of densities ``(N,)`` in g/cm², on the same device."""
-        target = target.detach().to(torch.float64)
-        weight = torch.tensor(self.weight, dtype=torch.float64, device=target.device)
+        target = target.detach().float()
+        weight = torch.tensor(self.weight, device=target.device)
         if self.scheme == "none":
             return weight.expand(len(target)).float()
-        density = torch.tensor(self.density, dtype=torch.float64, device=target.device)
+        density = torch.tensor(self.density, device=target.device)
         if self.scheme == "t_score_bands":
             # T <= -2.5 is osteoporosis, T >= -1 is normal.
             band = (target > density[0]).long() + (target >= density[1]).long()
