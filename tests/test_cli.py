@@ -60,6 +60,11 @@ def test_demo_writes_a_run(tmp_path, capsys, monkeypatch):
             ["compare", "c.csv", "--models=[a,b]", "--out", "R"],
         ),
         (["demo", "--models", "a"], ["demo", "--models=[a]"]),
+        (["demo", "--models"], ["demo", "--models=[]"]),
+        (
+            ["compare", "my-table", "--image-size=64", "--out", "a-b"],
+            ["compare", "my-table", "--image_size=64", "--out", "a-b"],
+        ),
         (["demo", "--seed", "1"], ["demo", "--seed", "1"]),
     ],
 )
@@ -138,6 +143,9 @@ def test_bad_input_is_one_clear_error_and_nothing_is_written(tmp_path, capsys, f
         (["--backbone", "resnet_34x"], "resnet34"),
         (["--weights", "/nowhere/weights.safetensors"], "weights.safetensors"),
         (["--folds", "50"], "patients"),
+        (["--models"], "at least one model"),
+        (["--seed", "-1"], "seed must be at least 0"),
+        (["--weights", "none", "--freeze", "trunk"], "trained before"),
         (["--plan", "/nowhere/plan.json"], "plan.json"),
         (["--settings", "/nowhere/config.yaml"], "config.yaml"),
     ],

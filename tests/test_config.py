@@ -63,3 +63,31 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, content):
     path.write_text(content)
     with pytest.raises(ConfigError, match="YAML"):
         load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("folds: 2.5", "folds is a whole number"),
+        ("folds: true", "folds is a whole number"),
+        ("image: {window: 3}", "image.window is a list of 2"),
+        ("models: xattn", "models is a list"),
+        ("models: [1]", r"models is a word"),
+        ("training: {augment: {noise: x}}", "augment.noise is a number"),
+        ("model: 3", "model is a mapping"),
+        ("image:", "image is a mapping"),
+        ("training: {precision: '8'}", "training.precision is one of"),
+    ],
+)
+def test_values_of_the_wrong_kind_are_refused(tmp_path, text, words):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        load_config(path)
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("training: {learning_rate: 1e-4, epochs: '10'}\nreference: null\n")
+    config = load_config(path)
+    assert (config.training.learning_rate, config.training.epochs, config.reference) == (1e-4, 10, None)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from xattn_bmd.models.network import build_network as build_network
     from xattn_bmd.simulate.cohort import simulate_cohort as simulate_cohort
     from xattn_bmd.training.crossval import compare as compare
+    from xattn_bmd.training.fit import loss_weights as loss_weights
     from xattn_bmd.training.module import DensityModule as DensityModule
     from xattn_bmd.training.predictor import Predictor as Predictor
     from xattn_bmd.training.run import Run as Run
@@ -51,6 +52,7 @@ _HOMES = {
     "compare": "training.crossval",
     "get_reference": "bone.reference",
     "load_run": "training.run",
+    "loss_weights": "training.fit",
     "read_radiograph": "data.radiograph",
     "screening": "metrics.screening",
     "simulate_cohort": "simulate.cohort",

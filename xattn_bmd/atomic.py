@@ -13,6 +13,7 @@ from pathlib import Path
 from xattn_bmd.errors import RunError, XattnBmdError
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_REFUSED = {errno.EACCES, errno.EROFS, errno.EPERM, errno.EEXIST, errno.ENOTDIR}
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def atomic_folder(target: Path, *, error: type[XattnBmdError] = RunError) -> Ite
         >>> (root / "fold_00" / "history.csv").read_text()
         'epoch'
     """
-    with _explained(target, error):
+    with disk_errors(target, error=error):
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".partial-{target.name}-", dir=target.parent))
         try:
@@ -58,7 +59,7 @@ def atomic_write(target: Path, content: str | bytes, *, error: type[XattnBmdErro
         XattnBmdError: of class ``error`` where the disk is full or cannot be written.
     """
     data = content.encode() if isinstance(content, str) else content
-    with _explained(target, error):
+    with disk_errors(target, error=error):
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".partial-{target.name}-", dir=target.parent)
         try:
@@ -81,7 +82,16 @@ def remove_partials(folder: Path) -> None:
 
 
 @contextmanager
-def _explained(target: Path, error: type[XattnBmdError]) -> Iterator[None]:
+def disk_errors(target: Path, *, error: type[XattnBmdError] = RunError) -> Iterator[None]:
+    """Turn a full or unwritable disk within the block into one clear sentence.
+
+    Args:
+        target: what is being written.
+        error: the class raised.
+
+    Raises:
+        XattnBmdError: of class ``error``.
+    """
     try:
         yield
     except OSError as cause:
@@ -90,9 +100,9 @@ def _explained(target: Path, error: type[XattnBmdError]) -> Iterator[None]:
                 f"Writing {target.name} needs free disk space, but the disk holding {target.parent} is full; "
                 "nothing half-written was kept: free some space and run the same command again."
             ) from cause
-        if cause.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
+        if cause.errno in _REFUSED:
             raise error(
-                f"Writing {target.name} needs a writable folder, but {target.parent} refused it; "
+                f"Writing {target.name} needs a writable folder, but {target.parent} is none; "
                 "choose another output folder or mend its permissions."
             ) from cause
         raise

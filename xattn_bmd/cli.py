@@ -14,6 +14,8 @@ from xattn_bmd.errors import XattnBmdError
 
 if TYPE_CHECKING:
     from xattn_bmd.config import CompareConfig
+    from xattn_bmd.data.cohort import Cohort
+    from xattn_bmd.data.folds import FoldPlan
     from xattn_bmd.training.run import Run
 
 
@@ -63,9 +65,12 @@ def check_command(cohort: str, *, images: str | None = None, config: str | None 
         images: folder of the radiographs; without it only the table is checked.
         config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
     """
+    from xattn_bmd.bone.reference import get_reference
     from xattn_bmd.data.cohort import Cohort
 
     opened = Cohort.from_csv(cohort, images=images, config=config)
+    if opened.roles.reference is not None:
+        get_reference(opened.roles.reference)
     opened.require_valid(require_images=images is not None, read_images=images is not None)
     for problem in opened.check(require_images=images is not None):
         print(f"note: {problem.message}")
@@ -116,11 +121,10 @@ def compare_command(
         cache: folder of decoded images; the user's cache folder by default.
     """
     from xattn_bmd.data.cohort import Cohort
-    from xattn_bmd.data.folds import FoldPlan
     from xattn_bmd.training.crossval import compare
 
     opened = Cohort.from_csv(cohort, images=images, config=config)
-    base = _configured(preset, settings, opened.roles.reference)
+    base = _configured(preset, settings)
     run = compare(
         opened,
         out=out,
@@ -130,7 +134,7 @@ def compare_command(
         seed=seed,
         protocol=protocol,
         config=_overridden(_with_trunk(base, backbone, weights, freeze), image_size=image_size, epochs=epochs),
-        plan=FoldPlan.load(plan, cohort=opened) if plan else None,
+        plan=_own_plan(plan, opened, seed=base.seed if seed is None else seed, inner=base.inner_fraction),
         cache=cache,
     )
     _print_run(run)
@@ -201,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _listed(arguments: Sequence[str]) -> list[str]:
-    """Turn ``--models a b c`` into the one word ``--models=[a,b,c]`` that jsonargparse reads."""
+    """Return the words as jsonargparse reads them: ``--models a b`` as ``--models=[a,b]``, ``-`` in names as ``_``."""
     words: list[str] = []
     names: list[str] | None = None
     for word in [*arguments, "--"]:
@@ -209,11 +213,16 @@ def _listed(arguments: Sequence[str]) -> list[str]:
             names.append(word)
             continue
         if names is not None:
-            words.append(names[0] if names[0].startswith("--models=") else f"--models=[{','.join(names)}]")
+            words.append(f"--models=[{','.join(names)}]")
         names = [] if word == "--models" else None
-        if word != "--models":
-            words.append(word)
+        if names is None:
+            words.append(_underscored(word))
     return words[:-1]
+
+
+def _underscored(word: str) -> str:
+    name, equals, value = word.partition("=")
+    return f"--{name[2:].replace('-', '_')}{equals}{value}" if name.startswith("--") else word
 
 
 def _summary(function: Callable[..., None]) -> str:
@@ -238,15 +247,16 @@ def _simulate(out: Path, *, n: int, preset: Literal["hcs", "screening"], seed: i
         )
 
 
-def _configured(preset: Literal["quick", "paper"], settings: str | None, reference: str | None) -> CompareConfig:
-    from dataclasses import replace
-
+def _configured(preset: Literal["quick", "paper"], settings: str | None) -> CompareConfig:
     from xattn_bmd.config import CompareConfig, load_config
 
-    if settings is not None:
-        return load_config(Path(settings))
-    base = CompareConfig.from_preset(preset)
-    return base if reference is None else replace(base, reference=reference)
+    return CompareConfig.from_preset(preset) if settings is None else load_config(Path(settings))
+
+
+def _own_plan(path: str | None, cohort: Cohort, *, seed: int, inner: float) -> FoldPlan | None:
+    from xattn_bmd.data.folds import FoldPlan
+
+    return None if path is None else FoldPlan.load(path, cohort=cohort, seed=seed, inner_fraction=inner)
 
 
 def _with_trunk(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from math import isfinite
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from xattn_bmd.errors import ConfigError
 
@@ -12,6 +14,7 @@ Protocol = Literal["nested", "paper"]
 Preset = Literal["quick", "paper"]
 LossName = Literal["weighted_smooth_l1", "smooth_l1", "mse", "mae"]
 Freeze = Literal["none", "trunk"]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 Weighting = Literal["t_score_bands", "label_density", "none"]
 
 DEMO_MODELS = ("xattn", "concat", "image_only", "metadata_only", "ridge", "boosted_trees")
@@ -104,7 +107,7 @@ class TrainingConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Precision = "32-true"
     accelerator: str = "auto"
 
 
@@ -120,7 +123,8 @@ class CompareConfig:
         seed: seed of folds, initial weights, batches and augmentation.
         protocol: ``"nested"`` (nothing about the scored fold is used) or ``"paper"`` (checkpoint chosen on the scored
             fold; optimistic, and labelled so).
-        reference: name of the young-adult reference population for T-scores.
+        reference: name of the young-adult reference population for T-scores; None takes the one that the cohort
+            declares, and where it declares none the Lunar femoral neck of the source study.
         image: image settings.
         model: network settings.
         training: training settings.
@@ -132,7 +136,7 @@ class CompareConfig:
     inner_fraction: float = 0.15
     seed: int = 0
     protocol: Protocol = "nested"
-    reference: str = "lunar_femoral_neck_white_female"
+    reference: str | None = None
     image: ImageConfig = field(default_factory=ImageConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -146,6 +150,7 @@ class CompareConfig:
         model, training = self.model, self.training
         _at_least("folds", self.folds, 2)
         _at_least("repeats", self.repeats, 1)
+        _at_least("seed", self.seed, 0)
         _at_least("image.size", self.image.size, 32)
         _at_least("model.layers", model.layers, 1)
         _at_least("model.heads", model.heads, 1)
@@ -153,6 +158,7 @@ class CompareConfig:
         _at_least("training.patience", training.patience, 1)
         _at_least("training.batch_size", training.batch_size, 2)
         _one_of("protocol", self.protocol, get_args(Protocol))
+        _one_of("training.precision", training.precision, get_args(Precision))
         _one_of("model.freeze", model.freeze, get_args(Freeze))
         _one_of("training.loss", training.loss, get_args(LossName))
         _one_of("training.weighting", training.weighting, get_args(Weighting))
@@ -257,7 +263,9 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
-def _build(kind: Any, values: dict[str, Any], *, where: str) -> Any:  # noqa: ANN401
+def _build(kind: Any, values: Any, *, where: str) -> Any:  # noqa: ANN401
+    if not isinstance(values, dict):
+        raise ConfigError(f"The {where} is a mapping of keys to values, but {values!r} was given; see a config.yaml.")
     known = {item.name for item in fields(kind)}
     unknown = sorted(set(values) - known)
     if unknown:
@@ -269,8 +277,36 @@ def _build(kind: Any, values: dict[str, Any], *, where: str) -> Any:  # noqa: AN
 
 
 def _convert(hint: Any, value: Any, *, where: str) -> Any:  # noqa: ANN401
+    """Return a YAML value as the type that its field declares; YAML reads 1e-4 as text, so numbers may be text."""
     if is_dataclass(hint):
         return _build(hint, value, where=where)
-    if isinstance(value, list):
-        return tuple(value)
+    if get_origin(hint) is tuple:
+        return _convert_tuple(get_args(hint), value, where=where)
+    if get_origin(hint) is UnionType and value is None:
+        return None
+    for kind in (int, float):
+        if hint is kind:
+            return _convert_number(kind, value, where=where)
+    if not isinstance(value, str):
+        raise ConfigError(f"The {where} is a word, but {value!r} was given; mend it.")
     return value
+
+
+def _convert_tuple(kinds: tuple[Any, ...], value: Any, *, where: str) -> tuple[Any, ...]:  # noqa: ANN401
+    any_length = kinds[-1] is Ellipsis
+    if not isinstance(value, list | tuple) or (not any_length and len(value) != len(kinds)):
+        wanted = "a list" if any_length else f"a list of {len(kinds)}"
+        raise ConfigError(f"The {where} is {wanted}, but {value!r} was given; mend it.")
+    hints = [kinds[0]] * len(value) if any_length else list(kinds)
+    return tuple(_convert(hint, item, where=where) for hint, item in zip(hints, value, strict=True))
+
+
+def _convert_number(kind: type[int] | type[float], value: Any, *, where: str) -> float:  # noqa: ANN401
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if isinstance(value, bool) or not isfinite(number) or (kind is int and number != int(number)):
+        wanted = "a whole number" if kind is int else "a number"
+        raise ConfigError(f"The {where} is {wanted}, but {value!r} was given; mend it.")
+    return kind(number)

@@ -12,9 +12,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.cohorts import write_cohort
+from tests.cohorts import ROLES, write_cohort
 from tests.training.settings import tiny
 from xattn_bmd import Cohort, FoldPlan, compare, load_run
+from xattn_bmd.config import ImageConfig, TrainingConfig
 from xattn_bmd.errors import CohortError, ConfigError, FoldPlanError, ModelError, RunError
 from xattn_bmd.training import crossval
 
@@ -194,11 +195,18 @@ def test_the_same_picture_under_two_patients_is_refused(tmp_path):
         ({"folds": 1}, ConfigError, "folds must be at least 2"),
         ({"folds": 0}, ConfigError, "folds must be at least 2"),
         ({"repeats": 0}, ConfigError, "repeats must be at least 1"),
+        ({"seed": -1}, ConfigError, "seed must be at least 0"),
+        ({"config": tiny(reference="mars_femoral_neck")}, ConfigError, "mars_femoral_neck"),
+        ({"config": tiny(image=ImageConfig(size=32))}, ModelError, "at least 2 patches"),
+        ({"config": tiny(training=TrainingConfig(accelerator="tpu9"))}, ConfigError, "accelerator"),
+        ({"plan": "of 4 folds", "folds": 3}, FoldPlanError, "3 was asked for and the plan has 4"),
     ],
 )
 def test_impossible_requests_write_nothing(cohort, tmp_path, changes, error, words):
+    if "plan" in changes:
+        changes = changes | {"plan": FoldPlan.make(cohort, folds=4)}
     with pytest.raises(error, match=words):
-        compare(cohort, out=tmp_path / "RUN", config=tiny(), progress=False, **changes)
+        compare(cohort, out=tmp_path / "RUN", progress=False, **({"config": tiny()} | changes))
     assert not (tmp_path / "RUN").exists()
 
 
@@ -236,6 +244,68 @@ def test_a_diverging_fit_is_named(cohort, tmp_path, monkeypatch):
 
     from xattn_bmd.training.estimator import Estimator
 
-    monkeypatch.setattr(Estimator, "predict", lambda self, cohort, *, cache, rows: np.full(len(rows), np.nan))
+    monkeypatch.setattr(
+        Estimator, "predict", lambda self, cohort, *, cache, rows, accelerator: np.full(len(rows), np.nan)
+    )
     with pytest.raises(RunError, match="ridge diverged on repeat 0, fold 0"):
         compare(cohort, out=tmp_path / "RUN", config=tiny(models=("ridge",)), progress=False)
+
+
+def test_scored_tables_name_protocol_simulation_and_plan(finished, cohort, tmp_path):
+    settings = tiny(models=("ridge", "concat"), protocol="paper")
+    optimistic = compare(cohort, out=tmp_path / "RUN", config=settings, progress=False)
+    for run, label in ((finished, "nested"), (optimistic, "paper (optimistic)")):
+        for table in (run.metrics(), run.screening(), run.comparisons()):
+            assert set(table["protocol"]) == {label}
+            assert set(table["plan_hash"]) == {run.plan.hash}
+            assert set(table["simulated"]) == {False}
+
+
+def test_the_reference_that_the_cohort_declares_is_used(tmp_path):
+    roles = {**ROLES, "reference": "hologic_femoral_neck_white_female"}
+    table = write_cohort(tmp_path / "c", roles=roles)
+    cohort = Cohort.from_csv(table, images=table.parent / "images")
+    run = compare(cohort, out=tmp_path / "RUN", config=tiny(models=("ridge",)), progress=False)
+    assert run.config.reference == "hologic_femoral_neck_white_female"
+    assert set(run.screening()["reference"]) == {"hologic_femoral_neck_white_female"}
+
+
+def test_volumetric_density_is_refused(tmp_path):
+    target = {"column": "fn_bmd", "unit": "mg/cm3", "range": [0.1, 500]}
+    table = write_cohort(tmp_path / "c", roles={**ROLES, "target": target})
+    with pytest.raises(CohortError, match="mg/cm3"):
+        compare(Cohort.from_csv(table, images=table.parent / "images"), out=tmp_path / "RUN", config=tiny())
+    assert not (tmp_path / "RUN").exists()
+
+
+def test_a_re_sorted_table_continues_to_the_same_bytes(finished, cohort_table, tmp_path):
+    copy, folder = tmp_path / "RUN", tmp_path / "c"
+    shutil.copytree(finished.folder, copy)
+    shutil.copytree(cohort_table.parent, folder)
+    shutil.rmtree(copy / "xattn" / "repeat_00" / "fold_02")
+    pd.read_csv(folder / "cohort.csv", dtype=str).iloc[::-1].to_csv(folder / "cohort.csv", index=False)
+    turned = Cohort.from_csv(folder / "cohort.csv", images=folder / "images")
+    compare(turned, out=copy, config=tiny(), progress=False)
+    assert (copy / "predictions.csv").read_bytes() == (finished.folder / "predictions.csv").read_bytes()
+
+
+def test_a_lost_table_is_written_again(finished, cohort, tmp_path):
+    copy = tmp_path / "RUN"
+    shutil.copytree(finished.folder, copy)
+    (copy / "metrics.csv").unlink()
+    compare(cohort, out=copy, config=tiny(), progress=False)
+    assert (copy / "metrics.csv").read_bytes() == (finished.folder / "metrics.csv").read_bytes()
+
+
+def test_a_record_without_variables_has_no_record_model(tmp_path):
+    table = write_cohort(tmp_path / "c", roles={**ROLES, "numeric": {}, "categorical": {}, "stratify": []})
+    cohort = Cohort.from_csv(table, images=table.parent / "images")
+    with pytest.raises(ModelError, match="declares no variable"):
+        compare(cohort, out=tmp_path / "RUN", config=tiny(models=("ridge",)), progress=False)
+
+
+def test_an_output_that_is_a_file_is_refused(cohort, tmp_path):
+    (tmp_path / "RUN").write_text("mine")
+    with pytest.raises(RunError, match="writable folder"):
+        compare(cohort, out=tmp_path / "RUN", config=tiny(models=("ridge",)), progress=False)
+    assert (tmp_path / "RUN").read_text() == "mine"

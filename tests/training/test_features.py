@@ -30,7 +30,9 @@ def trunk_file(tmp_path_factory):
 @pytest.fixture
 def study(cohort, trunk_file, tmp_path):
     model = replace(TINY.model, weights=str(trunk_file), freeze="trunk")
-    return Study(cohort, FoldPlan.make(cohort, folds=3), replace(TINY, model=model), tmp_path)
+    return Study(
+        cohort, FoldPlan.make(cohort, folds=3), replace(TINY, model=model, reference=cohort.roles.reference), tmp_path
+    )
 
 
 def _pictures(study):
@@ -63,6 +65,7 @@ def test_other_inputs_are_stored_apart(study, change, tmp_path):
         "model": study.config.model,
         "augmentation": study.config.training.augment,
         "seed": 0,
+        "device": torch.device("cpu"),
         "folder": study.cache_folder,
     }
     frozen_features(pictures, **arguments)
@@ -135,6 +138,7 @@ def test_full_disk_leaves_nothing(study, monkeypatch):
             model=study.config.model,
             augmentation=study.config.training.augment,
             seed=0,
+            device=torch.device("cpu"),
             folder=study.cache_folder,
         )
     assert not list((study.cache_folder / "features").iterdir())

@@ -7,10 +7,11 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 
+from tests.cohorts import write_cohort
 from tests.training.settings import TINY
-from xattn_bmd import CohortDataModule, DensityModule, FoldPlan, build_network
+from xattn_bmd import Cohort, CohortDataModule, DensityModule, FoldPlan, build_network, loss_weights
+from xattn_bmd.errors import FoldPlanError
 from xattn_bmd.training.callbacks import BestWeights, History
-from xattn_bmd.training.fit import loss_weights
 from xattn_bmd.training.module import _decay_groups
 
 
@@ -36,7 +37,11 @@ def _module(data, fusion="xattn"):
         target_mean=float(targets.mean()),
         target_sd=float(targets.std()),
     )
-    return DensityModule(network, config=TINY.training, weights=loss_weights(targets, TINY))
+    return DensityModule(
+        network,
+        config=TINY.training,
+        weights=loss_weights(targets, weighting="t_score_bands", reference="lunar_femoral_neck_white_female"),
+    )
 
 
 def test_own_trainer_with_logger_and_checkpoint(data, tmp_path):
@@ -150,3 +155,15 @@ def test_a_last_batch_of_one_is_dropped_only_in_training(cohort):
     rows = [len(batch.row) for batch in data.train_dataloader()]
     assert 1 not in rows and sum(rows) == len(data.split.train) - 1
     assert sum(len(batch.row) for batch in data.test_dataloader()) == len(data.split.test)
+
+
+def test_one_picture_in_two_parts_is_refused_when_the_pictures_are_opened(tmp_path):
+    table = write_cohort(tmp_path / "c")
+    images = table.parent / "images"
+    cohort = Cohort.from_csv(table, images=images)
+    plan = FoldPlan.make(cohort, folds=3)
+    split = plan.split(0, 0)
+    (images / f"{split.test[0]}.png").write_bytes((images / f"{split.train[0]}.png").read_bytes())
+    data = CohortDataModule(cohort, plan=plan, image=TINY.image)
+    with pytest.raises(FoldPlanError, match=split.test[0]):
+        data.setup()

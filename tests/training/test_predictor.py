@@ -109,6 +109,14 @@ def test_other_variables_are_refused(run, tmp_path):
         Predictor.from_run(run, "ridge").predict(Cohort.from_csv(table, images=table.parent / "images"))
 
 
+def test_a_variable_in_another_unit_is_refused(run, tmp_path):
+    roles = {**ROLES, "numeric": {**ROLES["numeric"], "age": {"unit": "months", "range": [200, 1400]}}}
+    table = write_cohort(tmp_path / "c", n=9, roles=roles)
+    pd.read_csv(table).assign(age=lambda frame: frame["age"] * 12).to_csv(table, index=False)
+    with pytest.raises(CohortError, match="declared in months and was trained in years"):
+        Predictor.from_run(run, "ridge").predict(Cohort.from_csv(table, images=table.parent / "images"))
+
+
 def test_missing_radiograph_is_refused_before_anything_is_predicted(run, tmp_path):
     table = write_cohort(tmp_path / "c", n=9)
     (table.parent / "images" / "hip_003.png").unlink()

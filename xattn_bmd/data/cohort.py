@@ -153,6 +153,11 @@ class Cohort:
         content = json.dumps([self.roles.to_dict(), rows], ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 
+    def in_id_order(self) -> Cohort:
+        """Return the same cohort with its rows sorted by radiograph id, so that a re-sorted table changes nothing."""
+        order = sorted(range(len(self)), key=lambda row: self.radiograph_ids[row])
+        return replace(self, table=self.table.iloc[order].reset_index(drop=True))
+
     def subset(self, ids: Iterable[str]) -> Cohort:
         """Return the cohort of the given radiographs, in this cohort's row order.
 

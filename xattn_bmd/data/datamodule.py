@@ -42,7 +42,8 @@ class CohortDataModule(pl.LightningDataModule):
             view 0 is the picture as it is, the others are augmented views for training.
 
     Raises:
-        FoldPlanError: if the plan does not fit the cohort or leaks a patient or a picture between parts.
+        FoldPlanError: if the plan does not fit the cohort or leaks a patient between parts, and, in ``setup``, if one
+            picture lies in two parts.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class CohortDataModule(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         plan.check_fits(cohort)
-        self.cohort, self.seed, self.batch_size = cohort, seed, batch_size
+        self.cohort, self.plan, self.seed, self.batch_size = cohort, plan, seed, batch_size
         self.split: Split = plan.split(repeat, fold, protocol)
         self.augment_config = augment
         self._image = image or ImageConfig()
@@ -97,6 +98,9 @@ class CohortDataModule(pl.LightningDataModule):
         """Open the cache and encode the record."""
         if self._arrays is None:
             cache = self._open_cache() if self._use_images else None
+            if cache is not None:
+                patient_of = dict(zip(self.cohort.radiograph_ids, self.cohort.patient_ids, strict=True))
+                self.plan.check_leakage(patient_of, dict(zip(cache.ids, cache.content_hashes, strict=True)))
             arrays = cohort_arrays(self.cohort, encoder=self.encoder, cache=cache)
             self._arrays = replace(arrays, features=self._features)
 

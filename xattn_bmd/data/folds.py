@@ -96,7 +96,7 @@ class FoldPlan:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of the plan's content; every result carries it."""
+        """SHA-256 of the plan's content; every scored table and stored fit carries it."""
         content = json.dumps(self.to_dict(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()
 

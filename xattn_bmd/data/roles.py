@@ -92,7 +92,7 @@ class CohortRoles:
         site: column of the hospital or scanner.
         side: column of the body side, ``L``/``R``/``left``/``right``.
         stratify: categorical variables, or the site column, that stratify folds beside the target.
-        simulated: True for made-up patients; every output then says so.
+        simulated: True for made-up patients; the printed and the stored tables then say so.
     """
 
     id: str

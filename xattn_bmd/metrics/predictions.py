@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,10 +45,13 @@ class PredictionGrid:
         return int(self.patients.max()) + 1
 
 
-def read_predictions(path: Path | str) -> pd.DataFrame:
+def read_predictions(path: Path | str | io.StringIO) -> pd.DataFrame:
     """Return the valid predictions table stored in a CSV file.
 
     Ids stay text (``007`` is not 7) and numbers are read to the last digit.
+
+    Args:
+        path: the file, or its text in memory.
 
     Raises:
         MetricError: if the file cannot be read as CSV, or :func:`validate_predictions` refuses its table.
@@ -62,8 +66,9 @@ def read_predictions(path: Path | str) -> pd.DataFrame:
             keep_default_na=False,
         )
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as cause:
+        name = "the given text" if isinstance(path, io.StringIO) else Path(path).name
         raise MetricError(
-            f"A predictions table is a CSV file in UTF-8 with a header, but {Path(path).name} cannot be read as one "
+            f"A predictions table is a CSV file in UTF-8 with a header, but {name} cannot be read as one "
             f"({type(cause).__name__}); check the path and the file."
         ) from cause
     return validate_predictions(table)

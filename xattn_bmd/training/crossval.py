@@ -10,17 +10,36 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
+from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.config import CompareConfig, Preset, Protocol
 from xattn_bmd.data.cache import cached_images, default_cache_folder
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.folds import FoldPlan
+from xattn_bmd.data.variables import VariableEncoder
+from xattn_bmd.errors import CohortError, FoldPlanError, ModelError
 from xattn_bmd.models.network import build_network
-from xattn_bmd.training.fit import Job, Study, fit_job
+from xattn_bmd.training.device import torch_device
+from xattn_bmd.training.fit import Job, Study, fit_job, reference_of
 from xattn_bmd.training.predictor import write_predictor
 from xattn_bmd.training.progress import FitProgress
 from xattn_bmd.training.registry import check_models, uses_images
-from xattn_bmd.training.run import PREDICTIONS, Run, fold_folder, load_run, locked, open_run, write_fold, write_results
+from xattn_bmd.training.run import (
+    Run,
+    fold_folder,
+    has_results,
+    load_run,
+    locked,
+    open_run,
+    write_fold,
+    write_results,
+)
 from xattn_bmd.training.tabular import TABULAR
+from xattn_bmd.types import Variables
+
+DEFAULT_REFERENCE = "lunar_femoral_neck_white_female"
+"""Reference population where neither settings nor cohort name one: that of the source study."""
 
 _LIGHTNING_NOTES = (r".*isinstance\(treespec, LeafSpec\)", r".*does not have many workers", r".*log_every_n_steps")
 
@@ -49,8 +68,8 @@ def compare(
         cohort: radiographs and clinical record.
         out: run folder; made if absent.
         models: names of fusions and baselines; None takes the preset's.
-        folds: number of folds; None takes the preset's (10).
-        repeats: repetitions with other folds; None takes the preset's (1).
+        folds: number of folds; None takes the preset's (10), or your plan's.
+        repeats: repetitions with other folds; None takes the preset's (1), or your plan's.
         seed: seed of folds, weights, batches and augmentation; None takes the preset's (0).
         protocol: ``"nested"`` or ``"paper"`` (optimistic: the checkpoint is chosen on the scored fold).
         preset: ``"quick"`` or ``"paper"``; not read where ``config`` is given.
@@ -68,14 +87,14 @@ def compare(
         ModelError: if a model or backbone is unknown or needs weights that cannot be had.
         RunError: if the folder holds another run, is in use, or the disk is full.
     """
+    cohort = cohort.in_id_order()
     settings = _settings(cohort, preset, config, models, folds, repeats, seed, protocol, plan)
-    check_models(settings.models)
-    needs_images = any(uses_images(name) for name in settings.models)
-    cohort.require_valid(require_images=needs_images)
+    _check_request(cohort, settings)
     plan = plan or _make_plan(cohort, settings)
     plan.check_fits(cohort)
     _check_networks(cohort, settings)
     study = Study(cohort, plan, settings, Path(cache) if cache else default_cache_folder())
+    needs_images = any(uses_images(name) for name in settings.models)
     with _quiet_trainer(), FitProgress(shown=progress) as bar:
         pictures = _decode(study, bar) if needs_images else {}
         plan.check_leakage(dict(zip(cohort.radiograph_ids, cohort.patient_ids, strict=True)), pictures or None)
@@ -111,8 +130,8 @@ def _fit_all(study: Study, out: Path, bar: FitProgress) -> None:
         bar.end(job)
     for model in study.config.models:
         write_predictor(out / model, study, images=uses_images(model))
-    if open_jobs or not (out / PREDICTIONS).is_file():
-        write_results(out, jobs=jobs, config=study.config)
+    if open_jobs or not has_results(out):
+        write_results(out, jobs=jobs, config=study.config, plan=study.plan, simulated=study.cohort.roles.simulated)
 
 
 def _settings(
@@ -127,16 +146,43 @@ def _settings(
     plan: FoldPlan | None,
 ) -> CompareConfig:
     base = config or CompareConfig.from_preset(preset)
-    if config is None and cohort.roles.reference is not None:
-        base = replace(base, reference=cohort.roles.reference)
-    return replace(
+    wanted = replace(
         base,
         models=tuple(models) if models is not None else base.models,
-        folds=plan.folds if plan else base.folds if folds is None else folds,
-        repeats=plan.repeats if plan else base.repeats if repeats is None else repeats,
+        folds=base.folds if folds is None else folds,
+        repeats=base.repeats if repeats is None else repeats,
         seed=base.seed if seed is None else seed,
         protocol=protocol or base.protocol,
+        reference=base.reference or cohort.roles.reference or DEFAULT_REFERENCE,
     )
+    if plan is None:
+        return wanted
+    for name, asked, planned in (("folds", folds, plan.folds), ("repeats", repeats, plan.repeats)):
+        if asked is not None and asked != planned:
+            raise FoldPlanError(
+                f"Your own plan sets the number of {name}, but {asked} was asked for and the plan has {planned}; "
+                f"leave {name} out, or give another plan."
+            )
+    return replace(wanted, folds=plan.folds, repeats=plan.repeats)
+
+
+def _check_request(cohort: Cohort, config: CompareConfig) -> None:
+    """Refuse what cannot be run before anything is decoded or written."""
+    check_models(config.models)
+    get_reference(reference_of(config))
+    torch_device(config.training.accelerator)
+    if cohort.roles.target is not None and cohort.roles.target.unit != "g/cm2":
+        raise CohortError(
+            f"A comparison is of areal density in g/cm2 (DXA), but cohort.yaml declares {cohort.roles.target.unit}; "
+            "volumetric density has no T-score by these references."
+        )
+    tabular = [name for name in config.models if name in TABULAR]
+    if tabular and not cohort.schema.names:
+        raise ModelError(
+            f"The model {tabular[0]!r} sees the clinical record alone, but cohort.yaml declares no variable; declare "
+            "numeric or categorical ones, or leave the model out."
+        )
+    cohort.require_valid(require_images=any(uses_images(name) for name in config.models))
 
 
 def _make_plan(cohort: Cohort, config: CompareConfig) -> FoldPlan:
@@ -150,10 +196,18 @@ def _make_plan(cohort: Cohort, config: CompareConfig) -> FoldPlan:
 
 
 def _check_networks(cohort: Cohort, config: CompareConfig) -> None:
-    """Build each network once, so that a wrong backbone is refused before anything is decoded or written."""
-    for name in config.models:
-        if name not in TABULAR:
-            build_network(fusion=name, schema=cohort.schema, config=config.model, target_mean=0.0, target_sd=1.0)
+    """Build each network and show it one empty picture, so that a misfit is refused before anything is written."""
+    encoder = VariableEncoder.fit(cohort.table.iloc[:1], cohort.schema)
+    row = encoder.transform(cohort.table.iloc[:1])
+    record = Variables(*(torch.from_numpy(part) for part in (row.numeric, row.codes, row.missing)))
+    picture = torch.zeros(1, 1, config.image.size, config.image.size)
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        for name in config.models:
+            if name not in TABULAR:
+                network = build_network(
+                    fusion=name, schema=cohort.schema, config=config.model, target_mean=0.0, target_sd=1.0
+                )
+                network.eval()(picture, record)
 
 
 def _decode(study: Study, bar: FitProgress) -> dict[str, str]:

@@ -23,6 +23,7 @@ from xattn_bmd.data.dataset import CohortArrays, CohortDataset
 from xattn_bmd.data.variables import VariableEncoder
 from xattn_bmd.errors import RunError
 from xattn_bmd.models.network import FusionNetwork, build_network
+from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.registry import uses_images
 from xattn_bmd.training.tabular import TABULAR
 
@@ -55,7 +56,12 @@ class Estimator:
         return uses_images(self.model)
 
     def predict(
-        self, cohort: Cohort, *, cache: ImageCache | None, rows: Sequence[int] | None = None
+        self,
+        cohort: Cohort,
+        *,
+        cache: ImageCache | None,
+        rows: Sequence[int] | None = None,
+        accelerator: str = "auto",
     ) -> NDArray[np.float64]:
         """Return the predicted density of some rows of a cohort.
 
@@ -63,6 +69,7 @@ class Estimator:
             cohort: any cohort with the same roles.
             cache: opened images of every radiograph, or None where the model needs none.
             rows: rows wanted; None takes all.
+            accelerator: where a network runs; see :func:`~xattn_bmd.training.device.torch_device`.
 
         Returns:
             ``(N,)`` float64, g/cm².
@@ -72,7 +79,7 @@ class Estimator:
             design = self.encoder.design_matrix(cohort.table)[0][chosen]
             return TABULAR[self.model].predict(self.tensors, design)
         arrays = cohort_arrays(cohort, encoder=self.encoder, cache=cache if self.uses_images else None)
-        return predict_rows(self.build().to(_device()), arrays, chosen)
+        return predict_rows(self.build().to(torch_device(accelerator)), arrays, chosen)
 
     def build(self) -> FusionNetwork:
         """Return the network with its fitted weights, in evaluation mode, on the CPU."""
@@ -100,10 +107,6 @@ class Estimator:
             WEIGHTS_FILE: save_tensors({name: np.ascontiguousarray(value) for name, value in self.tensors.items()}),
             STATE_FILE: (json.dumps(state, indent=1) + "\n").encode(),
         }
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def load_estimator(folder: Path) -> Estimator:

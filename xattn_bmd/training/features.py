@@ -33,6 +33,7 @@ def frozen_features(
     model: ModelConfig,
     augmentation: AugmentConfig,
     seed: int,
+    device: torch.device,
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
@@ -46,6 +47,7 @@ def frozen_features(
         model: names the trunk and its weights.
         augmentation: ranges of the random changes.
         seed: seed of the random changes.
+        device: where the trunk runs; maps of one kind of device are never mixed with those of another.
         folder: cache folder.
         progress: called with (radiographs done, ``N``).
 
@@ -56,20 +58,24 @@ def frozen_features(
         CacheError: if the cache folder is full or cannot be written.
     """
     encoder = ImageEncoder(backbone=model.backbone, weights=model.weights, width=model.width, freeze=True).eval()
-    path = folder / "features" / f"{_key(pictures, encoder, augmentation, seed)}.npy"
+    path = folder / "features" / f"{_key(pictures, encoder, augmentation, seed, device)}.npy"
     if not path.is_file():
         stream = io.BytesIO()
-        np.save(stream, _compute(pictures, encoder, augmentation, seed, progress))
+        np.save(stream, _compute(pictures, encoder.to(device), augmentation, seed, progress))
         atomic_write(path, stream.getvalue(), error=CacheError)
     return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
 
 
-def _key(pictures: Pictures, encoder: ImageEncoder, augmentation: AugmentConfig, seed: int) -> str:
-    """Hash everything that the maps depend on: pixels, sides, the trunk's weights, the random changes."""
+def _key(
+    pictures: Pictures, encoder: ImageEncoder, augmentation: AugmentConfig, seed: int, device: torch.device
+) -> str:
+    """Hash all that the maps depend on: pixels, sides, the trunk's weights, the random changes, the arithmetic."""
     digest = hashlib.sha256(_FORMAT.encode())
     for name, value in sorted(encoder.trunk.state_dict().items()):
         digest.update(name.encode() + value.numpy().tobytes())
-    digest.update(json.dumps([asdict(augmentation), seed, VIEWS, pictures.pixels.shape]).encode())
+    digest.update(
+        json.dumps([asdict(augmentation), seed, VIEWS, pictures.pixels.shape, device.type, torch.__version__]).encode()
+    )
     digest.update(pictures.right_side.tobytes())
     digest.update(np.ascontiguousarray(pictures.pixels).tobytes())
     return digest.hexdigest()
@@ -83,8 +89,8 @@ def _compute(
     progress: Callable[[int, int], None] | None,
 ) -> NDArray[np.float32]:
     total = len(pictures.pixels)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    encoder = encoder.to(device).to(memory_format=torch.channels_last)
+    device = encoder.grey_mean.device
+    encoder = encoder.to(memory_format=torch.channels_last)
     parts = []
     with torch.inference_mode():
         for start in range(0, total, _BATCH):

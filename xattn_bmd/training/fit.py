@@ -17,7 +17,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 
 from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.bone.tscore import NORMAL_EDGE, OSTEOPOROSIS_EDGE, density_at
-from xattn_bmd.config import CompareConfig
+from xattn_bmd.config import CompareConfig, Weighting
 from xattn_bmd.data.cache import ImageCache, cached_images
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.datamodule import CohortDataModule, cohort_pictures
@@ -28,6 +28,7 @@ from xattn_bmd.losses import DensityWeights, fit_weights
 from xattn_bmd.models.network import build_network
 from xattn_bmd.seeds import derive_seed
 from xattn_bmd.training.callbacks import BestWeights, History
+from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.estimator import Estimator
 from xattn_bmd.training.features import frozen_features
 from xattn_bmd.training.module import DensityModule
@@ -70,6 +71,7 @@ class Study:
             model=self.config.model,
             augmentation=self.config.training.augment,
             seed=self.config.seed,
+            device=torch_device(self.config.training.accelerator),
             folder=self.cache_folder,
             progress=progress,
         )
@@ -114,7 +116,8 @@ def fit_job(job: Job, study: Study, *, on_epoch: Callable[[int], None] | None = 
         estimator, history = _fit_network(job, study, on_epoch)
     cache = study.open_cache() if estimator.uses_images else None
     rows = _rows(study.cohort, split.test)
-    predicted = estimator.predict(study.cohort, cache=cache, rows=rows)
+    accelerator = study.config.training.accelerator
+    predicted = estimator.predict(study.cohort, cache=cache, rows=rows, accelerator=accelerator)
     if not np.all(np.isfinite(predicted)):
         raise RunError(
             f"Predictions must be finite, but {job.model} diverged on repeat {job.repeat}, fold {job.fold}; "
@@ -153,23 +156,37 @@ def _fit_network(
             target_mean=float(np.mean(targets)),
             target_sd=float(np.std(targets)) or 1.0,
         )
-        module = DensityModule(network, config=training, weights=loss_weights(targets, config))
+        weights = loss_weights(targets, weighting=training.weighting, reference=reference_of(config))
+        module = DensityModule(network, config=training, weights=weights)
         _trainer(config, best, history).fit(module, datamodule=data)
     tensors = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
     record = _record(job, study) | {"epoch": best.epoch, "validation_loss": best.loss, "epochs_run": len(history.rows)}
     return Estimator(job.model, data.encoder, config.model, tensors, record), history.rows
 
 
-def loss_weights(targets: NDArray[np.float64], config: CompareConfig) -> DensityWeights:
-    """Return the loss weights of a training part: T-score bands follow the configured reference.
+def reference_of(config: CompareConfig) -> str:
+    """Return the name of the reference population of a comparison's settled configuration."""
+    assert config.reference is not None, "a comparison settles the reference before it is run"
+    return config.reference
+
+
+def loss_weights(targets: NDArray[np.float64], *, weighting: Weighting, reference: str) -> DensityWeights:
+    """Return the loss weights of a training part.
 
     Args:
         targets: ``(N,)`` training densities, g/cm².
-        config: names the weighting and the reference.
+        weighting: how weights follow density; see :class:`~xattn_bmd.config.TrainingConfig`.
+        reference: name of the reference population whose T-scores bound the bands.
+
+    Example:
+        >>> weights = loss_weights(np.array([0.6, 0.8, 1.0, 1.1]), weighting="t_score_bands",
+        ...                        reference="lunar_femoral_neck_white_female")
+        >>> weights(torch.tensor([0.6, 1.1])).tolist()
+        [1.4545454978942871, 0.7272727489471436]
     """
-    reference = get_reference(config.reference)
-    low, middle = (float(density_at(t, reference=reference)) for t in (OSTEOPOROSIS_EDGE, NORMAL_EDGE))
-    return fit_weights(targets, scheme=config.training.weighting, thresholds=(low, middle))
+    population = get_reference(reference)
+    low, middle = (float(density_at(t, reference=population)) for t in (OSTEOPOROSIS_EDGE, NORMAL_EDGE))
+    return fit_weights(targets, scheme=weighting, thresholds=(low, middle))
 
 
 def _trainer(config: CompareConfig, best: BestWeights, history: History) -> pl.Trainer:
@@ -187,6 +204,7 @@ def _trainer(config: CompareConfig, best: BestWeights, history: History) -> pl.T
         num_sanity_val_steps=0,
         log_every_n_steps=1_000_000,
         gradient_clip_val=1.0,
+        deterministic="warn" if torch_device(training.accelerator).type == "cuda" else None,
     )
 
 

@@ -20,7 +20,7 @@ from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.roles import CohortRoles
 from xattn_bmd.errors import CohortError, RunError
 from xattn_bmd.training.estimator import Estimator, load_estimator
-from xattn_bmd.training.fit import Study
+from xattn_bmd.training.fit import Study, reference_of
 
 if TYPE_CHECKING:
     from xattn_bmd.training.run import Run
@@ -110,7 +110,7 @@ class Predictor:
 
         Returns:
             One row per radiograph: radiograph_id, prediction (g/cm²), fold_sd (SD between the fold models, g/cm²: not
-            an interval), t_score, who_class, reference.
+            an interval), t_score, who_class, reference, simulated (whether the model learned from simulated pictures).
 
         Raises:
             CohortError: if the cohort has problems, or lacks a clinical variable that the model was trained on.
@@ -133,6 +133,7 @@ class Predictor:
                 "t_score": scores,
                 "who_class": who_class(scores),
                 "reference": self.reference,
+                "simulated": self.simulated,
             }
         )
 
@@ -144,6 +145,12 @@ class Predictor:
                 f"({', '.join(expected.names)}) with the same categories, but {', '.join(cohort.schema.names)} were "
                 "declared; mend the cohort's YAML."
             )
+        for trained, given in zip(self.roles.numeric, cohort.roles.numeric, strict=True):
+            if trained.unit != given.unit:
+                raise CohortError(
+                    f"A variable has the unit that the model was trained on, but {given.name!r} is declared in "
+                    f"{given.unit} and was trained in {trained.unit}; convert the column and mend the cohort's YAML."
+                )
 
 
 def write_predictor(folder: Path, study: Study, *, images: bool) -> None:
@@ -156,7 +163,7 @@ def write_predictor(folder: Path, study: Study, *, images: bool) -> None:
         "simulated": study.cohort.roles.simulated,
         "protocol": config.protocol,
         "plan_hash": study.plan.hash,
-        "reference": config.reference,
+        "reference": reference_of(config),
         "image": asdict(config.image),
         "roles": study.cohort.roles.to_dict(),
         "folds": [f"repeat_{r:02d}/fold_{f:02d}" for r in range(config.repeats) for f in range(config.folds)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import json
 import os
 import platform
@@ -17,7 +18,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from xattn_bmd.atomic import atomic_folder, atomic_write, remove_partials
+from xattn_bmd.atomic import atomic_folder, atomic_write, disk_errors, remove_partials
 from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.config import CompareConfig, from_dict, to_dict
 from xattn_bmd.data.cohort import Cohort
@@ -25,10 +26,14 @@ from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.errors import RunError
 from xattn_bmd.metrics.predictions import read_predictions
 from xattn_bmd.metrics.summary import comparisons_table, metrics_table, screening_table
-from xattn_bmd.training.fit import FoldResult, Job
+from xattn_bmd.training.fit import FoldResult, Job, reference_of
 
 CONFIG, PLAN, COHORT = "config.yaml", "fold_plan.json", "cohort.json"
 ENVIRONMENT, PREDICTIONS = "environment.json", "predictions.csv"
+TABLES = ("metrics.csv", "screening.csv", "comparisons.csv")
+PROTOCOL_LABELS = {"nested": "nested", "paper": "paper (optimistic)"}
+"""How each protocol is named in every table."""
+
 _LOCK = ".lock"
 _PACKAGES = ("xattn-bmd", "torch", "torchvision", "timm", "pytorch-lightning", "scikit-learn", "numpy", "pandas")
 
@@ -125,8 +130,10 @@ def locked(folder: Path) -> Iterator[None]:
     """
     import fcntl
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("w") as stream:
+    with disk_errors(folder / _LOCK):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / _LOCK).open("w")
+    with lock as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as cause:
@@ -151,9 +158,9 @@ def open_run(folder: Path, *, config: CompareConfig, plan: FoldPlan, cohort: Coh
         RunError: if the folder holds a run of other settings, folds or data; it is left as it is.
     """
     described = {
-        PLAN: plan.to_json(),
-        COHORT: _json(_cohort_record(cohort, images)),
         CONFIG: yaml.safe_dump(to_dict(config), sort_keys=False),
+        COHORT: _json(_cohort_record(cohort, images)),
+        PLAN: plan.to_json(),
     }
     for name, content in described.items():
         present = folder / name
@@ -190,22 +197,28 @@ def write_fold(target: Path, result: FoldResult) -> None:
         result.predictions.to_csv(folder / PREDICTIONS, index=False)
 
 
-def write_results(folder: Path, *, jobs: list[Job], config: CompareConfig) -> None:
-    """Join the folds' predictions in one table and score it."""
+def has_results(folder: Path) -> bool:
+    """Tell whether every table of the finished run is there."""
+    return all((folder / name).is_file() for name in (PREDICTIONS, *TABLES))
+
+
+def write_results(folder: Path, *, jobs: list[Job], config: CompareConfig, plan: FoldPlan, simulated: bool) -> None:
+    """Join the folds' predictions in one table and score it; every scored row says under which conditions it arose."""
     parts = [fold_folder(folder, job) / PREDICTIONS for job in jobs]
     texts = [part.read_text().splitlines(keepends=True) for part in parts]
     rows = [line for text in texts for line in text[1:]]
-    together = folder / f".partial-{PREDICTIONS}"
-    together.write_text("".join([texts[0][0], *rows]))
-    predictions = read_predictions(together)
-    tables = {
-        "metrics.csv": metrics_table(predictions, seed=config.seed),
-        "screening.csv": screening_table(predictions, get_reference(config.reference), seed=config.seed),
-        "comparisons.csv": comparisons_table(predictions, against="concat", seed=config.seed),
-    }
-    for name, table in tables.items():
-        atomic_write(folder / name, table.to_csv(index=False))
-    together.replace(folder / PREDICTIONS)
+    joined = "".join([texts[0][0], *rows])
+    predictions = read_predictions(io.StringIO(joined))
+    scored = (
+        metrics_table(predictions, seed=config.seed),
+        screening_table(predictions, get_reference(reference_of(config)), seed=config.seed),
+        comparisons_table(predictions, against="concat", seed=config.seed),
+    )
+    protocol = PROTOCOL_LABELS[config.protocol]
+    for name, table in zip(TABLES, scored, strict=True):
+        labelled = table.assign(protocol=protocol, simulated=simulated, plan_hash=plan.hash)
+        atomic_write(folder / name, labelled.to_csv(index=False))
+    atomic_write(folder / PREDICTIONS, joined)
 
 
 def environment() -> dict[str, Any]:
@@ -243,7 +256,9 @@ def _cohort_record(cohort: Cohort, images: str) -> dict[str, Any]:
 
 def _stored(path: Path) -> pd.DataFrame:
     if not path.is_file():
-        raise RunError(f"A finished run holds {path.name}, but {path.parent} does not; run `compare` again.")
+        raise RunError(
+            f"A finished run holds {path.name}, but {path.parent} does not; run `compare` again to write it."
+        )
     return pd.read_csv(path)
 
 
