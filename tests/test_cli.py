@@ -1,6 +1,10 @@
 """The command line: the whole job on simulated DICOM files, and bad input as one sentence and exit code 2."""
 
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import pandas as pd
 import pydicom
@@ -31,6 +35,7 @@ def test_the_whole_job_on_dicom_files(simulated, tmp_path, capsys):
     assert _compare(simulated, out, "--models", "xattn", "concat", "ridge") == 0
     printed = capsys.readouterr().out
     assert "xattn" in printed and "SIMULATED" in printed and str(out) in printed
+    assert "parameters of the fusion part: xattn" in printed
     table = tmp_path / "table.csv"
     images = str(simulated.parent / "images")
     assert main(["predict", str(out / "xattn"), str(simulated), "--images", images, "--out", str(table)]) == 0
@@ -232,3 +237,36 @@ def test_roles_under_another_name(tmp_path, cohort_table):
     other.write_text(yaml.safe_dump({**ROLES, "stratify": []}))
     images = str(cohort_table.parent / "images")
     assert main(["check", str(cohort_table), "--images", images, "--config", str(other)]) == 0
+
+
+def _wait_for_folds(process, out, count):
+    while len(list(out.glob("*/repeat_00/fold_*"))) < count:
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.02)
+
+
+def test_killed_on_dicom_files_and_started_again_gives_the_same_bytes(simulated, tmp_path):
+    words = [
+        "compare",
+        simulated,
+        "--images",
+        simulated.parent / "images",
+        *QUICK,
+        "--models",
+        "xattn",
+        "concat",
+        "ridge",
+    ]
+    command = [sys.executable, "-m", "xattn_bmd.cli", *map(str, words), "--cache", str(tmp_path / "cache"), "--out"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run([*command, str(whole)], check=True, capture_output=True)
+    process = subprocess.Popen([*command, str(killed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _wait_for_folds(process, killed, 2)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = {path: path.stat().st_mtime_ns for path in killed.glob("*/repeat_00/fold_*/state.json")}
+    assert before and not (killed / "predictions.csv").exists()
+    subprocess.run([*command, str(killed)], check=True, capture_output=True)
+    assert all(path.stat().st_mtime_ns == when for path, when in before.items())
+    for name in ("predictions.csv", "metrics.csv", "screening.csv", "comparisons.csv", "fold_plan.json", "config.yaml"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name

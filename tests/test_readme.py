@@ -75,3 +75,8 @@ def test_citation_names_the_four_sources():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["cff-version"] == "1.2.0"
     assert len(citation["references"]) == 4
+
+
+def test_no_figure_is_missing():
+    pages = [ROOT / "README.md", *(ROOT / "experiments").rglob("README.md")]
+    assert not [page for page in pages if re.search(r"\b(DEMO_TABLE|STARTUP|MEASURED)\b", page.read_text())]

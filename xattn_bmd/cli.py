@@ -282,10 +282,14 @@ def _overridden(base: CompareConfig, *, image_size: int | None, epochs: int | No
 
 
 def _print_run(run: Run) -> None:
+    from xattn_bmd.models.network import capacity_table
     from xattn_bmd.report.tables import comparison_table
 
     tables = run.metrics(), run.screening(), run.comparisons()
     print(comparison_table(*tables, optimistic=run.optimistic, simulated=run.simulated))
+    sizes = {name: size for name, size in capacity_table(run.config.model).items() if name in run.config.models}
+    if sizes:
+        print("parameters of the fusion part: " + ", ".join(f"{name} {size:,}" for name, size in sizes.items()))
     print(f"run folder: {run.folder}")
 
 

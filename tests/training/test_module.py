@@ -44,6 +44,19 @@ def _module(data, fusion="xattn"):
     )
 
 
+def _quiet_trainer(epochs, *callbacks):
+    return pl.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        callbacks=list(callbacks),
+    )
+
+
 def test_own_trainer_with_logger_and_checkpoint(data, tmp_path):
     checkpoint = ModelCheckpoint(dirpath=tmp_path, monitor="val_loss", save_weights_only=True)
     trainer = pl.Trainer(
@@ -68,16 +81,7 @@ def test_own_trainer_with_logger_and_checkpoint(data, tmp_path):
 def test_training_lowers_the_loss(data, fusion):
     module = _module(data, fusion)
     history = History()
-    trainer = pl.Trainer(
-        max_epochs=8,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[history],
-    )
-    trainer.fit(module, datamodule=data)
+    _quiet_trainer(8, history).fit(module, datamodule=data)
     losses = [row["train_loss"] for row in history.rows]
     assert min(losses[-3:]) < losses[0]
 
@@ -91,17 +95,7 @@ def test_best_weights_are_those_of_the_best_epoch(data):
             seen[trainer.current_epoch] = {k: v.clone() for k, v in pl_module.state_dict().items()}
 
     module = _module(data, "metadata_only")
-    trainer = pl.Trainer(
-        max_epochs=4,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        callbacks=[Watch(), best, history],
-    )
-    trainer.fit(module, datamodule=data)
+    _quiet_trainer(4, Watch(), best, history).fit(module, datamodule=data)
     losses = [row["val_loss"] for row in history.rows]
     assert best.epoch == int(np.argmin(losses))
     for name, value in module.state_dict().items():
