@@ -4,11 +4,15 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import timm
+import torch
 import yaml
+from safetensors.torch import save_file
 
 from tests.cohorts import ROLES, write_cohort
 from tests.training.settings import tiny
@@ -159,3 +163,33 @@ def test_damaged_files_are_named(run, tmp_path, damage):
 def test_roles_survive_the_round_trip(run, cohort):
     assert Predictor.from_run(run, "ridge").roles == cohort.roles
     assert yaml.safe_load((run.folder / "config.yaml").read_text())["reference"] == cohort.roles.reference
+
+
+@pytest.fixture(scope="module")
+def frozen_run(cohort_table, tmp_path_factory):
+    root = tmp_path_factory.mktemp("frozen")
+    torch.manual_seed(3)
+    save_file(timm.create_model("test_resnet").state_dict(), root / "trunk.safetensors")
+    settings = tiny(models=("concat",))
+    model = replace(settings.model, weights=str(root / "trunk.safetensors"), freeze="trunk")
+    cohort = Cohort.from_csv(cohort_table, images=cohort_table.parent / "images")
+    config = replace(settings, model=model)
+    return compare(cohort, out=root / "RUN", config=config, cache=root / "cache", progress=False)
+
+
+def test_a_frozen_trunk_is_run_once_for_all_folds_and_nothing_changes(frozen_run, new_cohort, monkeypatch):
+    predictor = Predictor.from_run(frozen_run, "concat")
+    once = predictor.predict(new_cohort)
+    monkeypatch.setattr(Predictor, "_shared_maps", lambda *_: None)
+    np.testing.assert_allclose(once["prediction"], predictor.predict(new_cohort)["prediction"], atol=1e-6)
+
+
+def test_folds_whose_trunks_differ_do_not_share_their_maps(frozen_run, new_cohort):
+    from xattn_bmd.data.cache import cached_images, default_cache_folder
+
+    predictor = Predictor.from_run(frozen_run, "concat")
+    cache = cached_images(new_cohort.image_paths, image=predictor.image, folder=default_cache_folder())
+    assert predictor._shared_maps(new_cohort, cache) is not None
+    name = next(name for name in predictor.estimators[1].tensors if ".trunk." in name)
+    predictor.estimators[1].tensors[name] = predictor.estimators[1].tensors[name] + 1
+    assert predictor._shared_maps(new_cohort, cache) is None

@@ -62,6 +62,7 @@ class Estimator:
         cache: ImageCache | None,
         rows: Sequence[int] | None = None,
         accelerator: str = "auto",
+        features: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float64]:
         """Return the predicted density of some rows of a cohort.
 
@@ -70,6 +71,7 @@ class Estimator:
             cache: opened images of every radiograph, or None where the model needs none.
             rows: rows wanted; None takes all.
             accelerator: where a network runs; see :func:`~xattn_bmd.training.device.torch_device`.
+            features: ``(N, 1, C, h, w)`` feature maps of the frozen trunk, in place of the pictures.
 
         Returns:
             ``(N,)`` float64, g/cm².
@@ -79,6 +81,7 @@ class Estimator:
             design = self.encoder.design_matrix(cohort.table)[0][chosen]
             return TABULAR[self.model].predict(self.tensors, design)
         arrays = cohort_arrays(cohort, encoder=self.encoder, cache=cache if self.uses_images else None)
+        arrays = replace(arrays, features=features if self.uses_images else None)
         return predict_rows(self.build().to(torch_device(accelerator)), arrays, chosen)
 
     def build(self) -> FusionNetwork:
@@ -153,5 +156,6 @@ def predict_rows(network: FusionNetwork, arrays: CohortArrays, rows: Sequence[in
         for start in range(0, len(dataset), _BATCH):
             batch = dataset.__getitems__(list(range(start, min(start + _BATCH, len(dataset)))))
             variables = type(batch.variables)(*(part.to(device) for part in batch.variables))
-            parts.append(network(batch.image.to(device), variables).density.float().cpu().numpy())
+            features = None if batch.features is None else batch.features[:, 0].to(device)
+            parts.append(network(batch.image.to(device), variables, features).density.float().cpu().numpy())
     return np.concatenate(parts).astype(np.float64)

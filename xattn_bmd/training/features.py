@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def frozen_features(
     path = folder / "features" / f"{_key(pictures, encoder, augmentation, seed, device)}.npy"
     if not path.is_file():
         stream = io.BytesIO()
-        np.save(stream, _compute(pictures, encoder.to(device), augmentation, seed, progress))
+        np.save(stream, _views(pictures, encoder.to(device), augmentation, seed, progress))
         atomic_write(path, stream.getvalue(), error=CacheError)
     return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
 
@@ -81,23 +81,44 @@ def _key(
     return digest.hexdigest()
 
 
-def _compute(
+def plain_features(pictures: Pictures, encoder: ImageEncoder) -> NDArray[np.float32]:
+    """Return the trunk's last feature map of every picture as it is, on the encoder's device.
+
+    Args:
+        pictures: the cohort's pictures, ``N`` rows.
+        encoder: holds the trunk.
+
+    Returns:
+        ``(N, 1, C, h, w)`` float32: one view of each picture.
+    """
+    parts = []
+    with torch.inference_mode():
+        for rows in _blocks(len(pictures.pixels)):
+            image = pictures.take(rows).to(encoder.grey_mean.device)
+            parts.append(encoder.features(image).float().cpu().numpy()[:, None])
+    return np.concatenate(parts)
+
+
+def _views(
     pictures: Pictures,
     encoder: ImageEncoder,
     augmentation: AugmentConfig,
     seed: int,
     progress: Callable[[int, int], None] | None,
 ) -> NDArray[np.float32]:
-    total = len(pictures.pixels)
-    device = encoder.grey_mean.device
+    total, device = len(pictures.pixels), encoder.grey_mean.device
     encoder = encoder.to(memory_format=torch.channels_last)
     parts = []
     with torch.inference_mode():
-        for start in range(0, total, _BATCH):
-            rows = np.arange(start, min(start + _BATCH, total))
+        for rows in _blocks(total):
             image, row = pictures.take(rows).to(device), torch.from_numpy(rows).to(device)
             views = [image] + [augment(image, row, config=augmentation, seed=seed, epoch=v) for v in range(1, VIEWS)]
             parts.append(torch.stack([encoder.features(view).float() for view in views], dim=1).cpu().numpy())
             if progress is not None:
                 progress(int(rows[-1]) + 1, total)
     return np.concatenate(parts)
+
+
+def _blocks(total: int) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, total, _BATCH):
+        yield np.arange(start, min(start + _BATCH, total))

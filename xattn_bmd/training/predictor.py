@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from xattn_bmd.atomic import atomic_folder, atomic_write
 from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.bone.tscore import t_score, who_class
 from xattn_bmd.config import ImageConfig
-from xattn_bmd.data.cache import cached_images, default_cache_folder
+from xattn_bmd.data.cache import ImageCache, cached_images, default_cache_folder
 from xattn_bmd.data.cohort import Cohort
+from xattn_bmd.data.datamodule import cohort_pictures
 from xattn_bmd.data.roles import CohortRoles
 from xattn_bmd.errors import CohortError, RunError
+from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.estimator import Estimator, load_estimator
+from xattn_bmd.training.features import plain_features
 from xattn_bmd.training.fit import Study, reference_of
 
 if TYPE_CHECKING:
@@ -122,7 +126,8 @@ class Predictor:
         if needs_images:
             root = Path(cache) if cache else default_cache_folder()
             images = cached_images(cohort.image_paths, image=self.image, folder=root)
-        each = np.stack([estimator.predict(cohort, cache=images) for estimator in self.estimators])
+        maps = self._shared_maps(cohort, images)
+        each = np.stack([estimator.predict(cohort, cache=images, features=maps) for estimator in self.estimators])
         density = each.mean(axis=0)
         scores = t_score(density, reference=get_reference(self.reference))
         return pd.DataFrame(
@@ -136,6 +141,18 @@ class Predictor:
                 "simulated": self.simulated,
             }
         )
+
+    def _shared_maps(self, cohort: Cohort, images: ImageCache | None) -> NDArray[np.float32] | None:
+        """Return the feature maps of a trunk that all folds share because it was frozen; None where they do not."""
+        frozen = all(one.network is not None and one.network.freeze == "trunk" for one in self.estimators)
+        if images is None or not frozen:
+            return None
+        first, *others = ({k: v for k, v in one.tensors.items() if ".trunk." in k} for one in self.estimators)
+        if any(not np.array_equal(value, other[name]) for other in others for name, value in first.items()):
+            return None
+        encoder = self.estimators[0].build().to(torch_device("auto")).image_encoder
+        assert encoder is not None
+        return plain_features(cohort_pictures(cohort, images), encoder)
 
     def _check_variables(self, cohort: Cohort) -> None:
         expected = self.estimators[0].encoder.schema
