@@ -181,8 +181,8 @@ def loss_weights(targets: NDArray[np.float64], *, weighting: Weighting, referenc
     Example:
         >>> weights = loss_weights(np.array([0.6, 0.8, 1.0, 1.1]), weighting="t_score_bands",
         ...                        reference="lunar_femoral_neck_white_female")
-        >>> weights(torch.tensor([0.6, 1.1])).tolist()
-        [1.4545454978942871, 0.7272727489471436]
+        >>> [round(weight, 3) for weight in weights(torch.tensor([0.6, 1.1])).tolist()]
+        [1.455, 0.727]
     """
     population = get_reference(reference)
     low, middle = (float(density_at(t, reference=population)) for t in (OSTEOPOROSIS_EDGE, NORMAL_EDGE))
