@@ -107,13 +107,13 @@ class DensityWeights:
         target = target.detach().float()
         weight = torch.tensor(self.weight, device=target.device)
         if self.scheme == "none":
-            return weight.expand(len(target)).float()
+            return weight.expand(len(target))
         density = torch.tensor(self.density, device=target.device)
         if self.scheme == "t_score_bands":
             # T <= -2.5 is osteoporosis, T >= -1 is normal.
             band = (target > density[0]).long() + (target >= density[1]).long()
-            return weight[band].float()
-        return _interpolate(target, density, weight).float()
+            return weight[band]
+        return _interpolate(target, density, weight)
 
     def weights(self, target: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Return the ``(N,)`` weights of densities ``(N,)`` in g/cm²."""

@@ -46,6 +46,7 @@ def main() -> None:
         radius,
     )
     modes = components[:MODES].reshape(MODES, -1, 3) * sd[:MODES, None, None]
+    print("left over, mm rms:", round(_rms(aligned, average, modes), 3))
     neck = _neck_ring(average, radius)
     step = np.abs(modes).max(axis=(1, 2)) / 32767
     np.savez_compressed(

@@ -54,7 +54,7 @@ def test_view_0_is_what_the_trunk_sees_in_the_picture_itself(study):
 
 def test_maps_are_computed_once(study, monkeypatch):
     first = np.array(study.open_features())
-    monkeypatch.setattr(features, "_views", lambda *_: pytest.fail("stored maps were computed again"))
+    monkeypatch.setattr(features, "_maps", lambda *_: pytest.fail("stored maps were computed again"))
     np.testing.assert_array_equal(study.open_features(), first)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from torch.utils.data import Dataset
 
 from xattn_bmd.data.variables import EncodedVariables
 from xattn_bmd.types import Batch, Variables
+
+_BLOCK = 32
 
 
 @dataclass(frozen=True)
@@ -97,3 +99,14 @@ class CohortDataset(Dataset[Batch]):
 def keep_batch(batch: Any) -> Any:  # noqa: ANN401
     """Collate function for a dataset whose ``__getitems__`` already returns whole batches."""
     return batch
+
+
+def row_blocks(total: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows 0 to ``total - 1`` in order, a block that fits any memory at a time.
+
+    Example:
+        >>> [len(block) for block in row_blocks(70)]
+        [32, 32, 6]
+    """
+    for start in range(0, total, _BLOCK):
+        yield np.arange(start, min(start + _BLOCK, total))

@@ -129,7 +129,7 @@ def _fit_all(study: Study, out: Path, bar: FitProgress) -> None:
         write_fold(fold_folder(out, job), result)
         bar.end(job)
     for model in study.config.models:
-        write_predictor(out / model, study, images=uses_images(model))
+        write_predictor(out / model, study)
     if open_jobs or not has_results(out):
         write_results(out, jobs=jobs, config=study.config, plan=study.plan, simulated=study.cohort.roles.simulated)
 

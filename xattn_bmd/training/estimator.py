@@ -19,7 +19,7 @@ from xattn_bmd.config import ModelConfig
 from xattn_bmd.data.cache import ImageCache
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.datamodule import cohort_arrays
-from xattn_bmd.data.dataset import CohortArrays, CohortDataset
+from xattn_bmd.data.dataset import CohortArrays, CohortDataset, row_blocks
 from xattn_bmd.data.variables import VariableEncoder
 from xattn_bmd.errors import RunError
 from xattn_bmd.models.network import FusionNetwork, build_network
@@ -29,7 +29,6 @@ from xattn_bmd.training.tabular import TABULAR
 
 FORMAT = "xattn-bmd-estimator-1"
 WEIGHTS_FILE, STATE_FILE = "network.safetensors", "state.json"
-_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -153,8 +152,8 @@ def predict_rows(network: FusionNetwork, arrays: CohortArrays, rows: Sequence[in
     parts = []
     network.eval()
     with torch.inference_mode():
-        for start in range(0, len(dataset), _BATCH):
-            batch = dataset.__getitems__(list(range(start, min(start + _BATCH, len(dataset)))))
+        for block in row_blocks(len(dataset)):
+            batch = dataset.__getitems__(block.tolist())
             variables = type(batch.variables)(*(part.to(device) for part in batch.variables))
             features = None if batch.features is None else batch.features[:, 0].to(device)
             parts.append(network(batch.image.to(device), variables, features).density.float().cpu().numpy())

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from xattn_bmd.atomic import atomic_write
 from xattn_bmd.config import AugmentConfig, ModelConfig
-from xattn_bmd.data.dataset import Pictures
+from xattn_bmd.data.dataset import Pictures, row_blocks
 from xattn_bmd.data.transforms import augment
 from xattn_bmd.errors import CacheError
 from xattn_bmd.models.image import ImageEncoder
@@ -24,7 +25,6 @@ VIEWS = 8
 """Stored maps of each radiograph: the picture as it is, then seven augmented views."""
 
 _FORMAT = "xattn-bmd-features-1"
-_BATCH = 32
 
 
 def frozen_features(
@@ -59,9 +59,14 @@ def frozen_features(
     """
     encoder = ImageEncoder(backbone=model.backbone, weights=model.weights, width=model.width, freeze=True).eval()
     path = folder / "features" / f"{_key(pictures, encoder, augmentation, seed, device)}.npy"
+
+    def views_of(image: Tensor, row: Tensor) -> list[Tensor]:
+        changed = (augment(image, row, config=augmentation, seed=seed, epoch=view) for view in range(1, VIEWS))
+        return [image, *changed]
+
     if not path.is_file():
         stream = io.BytesIO()
-        np.save(stream, _views(pictures, encoder.to(device), augmentation, seed, progress))
+        np.save(stream, _maps(pictures, encoder.to(device), views_of, progress))
         atomic_write(path, stream.getvalue(), error=CacheError)
     return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
 
@@ -91,34 +96,23 @@ def plain_features(pictures: Pictures, encoder: ImageEncoder) -> NDArray[np.floa
     Returns:
         ``(N, 1, C, h, w)`` float32: one view of each picture.
     """
-    parts = []
-    with torch.inference_mode():
-        for rows in _blocks(len(pictures.pixels)):
-            image = pictures.take(rows).to(encoder.grey_mean.device)
-            parts.append(encoder.features(image).float().cpu().numpy()[:, None])
-    return np.concatenate(parts)
+    return _maps(pictures, encoder, lambda image, row: [image])
 
 
-def _views(
+def _maps(
     pictures: Pictures,
     encoder: ImageEncoder,
-    augmentation: AugmentConfig,
-    seed: int,
-    progress: Callable[[int, int], None] | None,
+    views_of: Callable[[Tensor, Tensor], list[Tensor]],
+    progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
+    """Return the maps ``(N, K, C, h, w)`` of the ``K`` views that are made of each block of pictures and rows."""
     total, device = len(pictures.pixels), encoder.grey_mean.device
     encoder = encoder.to(memory_format=torch.channels_last)
     parts = []
     with torch.inference_mode():
-        for rows in _blocks(total):
-            image, row = pictures.take(rows).to(device), torch.from_numpy(rows).to(device)
-            views = [image] + [augment(image, row, config=augmentation, seed=seed, epoch=v) for v in range(1, VIEWS)]
+        for rows in row_blocks(total):
+            views = views_of(pictures.take(rows).to(device), torch.from_numpy(rows).to(device))
             parts.append(torch.stack([encoder.features(view).float() for view in views], dim=1).cpu().numpy())
             if progress is not None:
                 progress(int(rows[-1]) + 1, total)
     return np.concatenate(parts)
-
-
-def _blocks(total: int) -> Iterator[NDArray[np.int64]]:
-    for start in range(0, total, _BATCH):
-        yield np.arange(start, min(start + _BATCH, total))

@@ -170,13 +170,12 @@ class Predictor:
                 )
 
 
-def write_predictor(folder: Path, study: Study, *, images: bool) -> None:
+def write_predictor(folder: Path, study: Study) -> None:
     """Describe the finished folds of one model, so that its folder alone is a predictor."""
     config = study.config
     record: dict[str, Any] = {
         "format": FORMAT,
         "model": folder.name,
-        "uses_images": images,
         "simulated": study.cohort.roles.simulated,
         "protocol": config.protocol,
         "plan_hash": study.plan.hash,
