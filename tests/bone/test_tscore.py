@@ -43,9 +43,10 @@ def test_low_agrees_with_the_classes(t):
     assert bool(is_low(t, threshold=-2.5)) == (who_class(t) == "osteoporosis")
 
 
-def test_unknown_threshold():
-    with pytest.raises(ConfigError, match=r"T = -1 or T = -2.5, but -2.0"):
-        is_low([0.0], threshold=-2.0)
+def test_any_other_threshold_includes_its_edge():
+    assert is_low([-1.99, -2.0, -2.1], threshold=-2.0).tolist() == [False, True, True]
+    with pytest.raises(ConfigError, match=r"such as -1 or -2.5, but nan"):
+        is_low([0.0], threshold=float("nan"))
 
 
 def test_bone_imports_numpy_only():

@@ -93,4 +93,4 @@ def test_refused():
     with pytest.raises(MetricError, match=r"finite"):
         screening([0.8, np.nan], [0.8, 0.9], reference=LUNAR)
     with pytest.raises(ConfigError, match=r"threshold"):
-        screening([0.8], [0.8], reference=LUNAR, threshold=-2.0)
+        screening([0.8], [0.8], reference=LUNAR, threshold=float("nan"))

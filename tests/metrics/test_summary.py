@@ -11,16 +11,10 @@ from tests.metrics.tables import MODELS, made_up_table
 from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.metrics.regression import REGRESSION_METRICS
 from xattn_bmd.metrics.screening import screening
-from xattn_bmd.metrics.summary import (
-    COMPARISON_COLUMNS,
-    FOLDS,
-    METRICS_COLUMNS,
-    POOLED,
-    SCREENING_COLUMNS,
-    comparisons_table,
-    metrics_table,
-    screening_table,
-)
+from xattn_bmd.metrics.tables.comparisons import COMPARISON_COLUMNS, comparisons_table
+from xattn_bmd.metrics.tables.layout import FOLDS, POOLED
+from xattn_bmd.metrics.tables.regression import METRICS_COLUMNS, metrics_table
+from xattn_bmd.metrics.tables.screening import SCREENING_COLUMNS, screening_table
 
 LUNAR = get_reference("lunar_femoral_neck_white_female")
 TABLE = made_up_table(patients=60)
@@ -156,7 +150,7 @@ def test_six_models_on_233_patients_are_fast():
 
 def test_importing_the_metrics_is_light():
     code = (
-        "import sys, xattn_bmd.metrics.summary, xattn_bmd.report.tables;"
+        "import sys, xattn_bmd.metrics.tables.screening, xattn_bmd.report.tables;"
         "print([m for m in ('torch', 'pandas', 'sklearn', 'scipy', 'rich') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

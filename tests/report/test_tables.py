@@ -2,7 +2,9 @@ import pytest
 
 from tests.metrics.tables import made_up_table
 from xattn_bmd.bone.reference import get_reference
-from xattn_bmd.metrics.summary import comparisons_table, metrics_table, screening_table
+from xattn_bmd.metrics.tables.comparisons import comparisons_table
+from xattn_bmd.metrics.tables.regression import metrics_table
+from xattn_bmd.metrics.tables.screening import screening_table
 from xattn_bmd.report.tables import comparison_table
 
 LUNAR = get_reference("lunar_femoral_neck_white_female")

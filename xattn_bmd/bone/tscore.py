@@ -80,28 +80,30 @@ def who_class(t: ArrayLike) -> NDArray[np.str_]:
 
 
 def is_low(t: ArrayLike, *, threshold: float) -> NDArray[np.bool_]:
-    """Return whether each T-score is low at a WHO threshold.
+    """Return whether each T-score is low at a threshold.
 
-    At -1 low means *not normal* (T < -1), at -2.5 it means *osteoporosis* (T <= -2.5), with the tolerance of
-    :func:`who_class`.  A missing T-score is not low.
+    At -1 low means *not normal* (T < -1), at every other threshold it includes the edge (T <= -2.5 is *osteoporosis*),
+    with the tolerance of :func:`who_class`.  A missing T-score is not low.
 
     Args:
         t: (N,) or scalar T-score.
-        threshold: -1 or -2.5.
+        threshold: a finite T-score.
 
     Returns:
         Booleans with the shape of ``t``.
 
     Raises:
-        ConfigError: if the threshold is no edge of a WHO class.
+        ConfigError: if the threshold is not a finite number.
 
     Example:
         >>> is_low([-1.0, -1.1, -2.5], threshold=-1.0).tolist()
         [False, True, True]
+        >>> is_low([-1.9, -2.0], threshold=-2.0).tolist()
+        [False, True]
     """
     scores = np.asarray(t, dtype=np.float64)
+    if not np.isfinite(threshold):
+        raise ConfigError(f"A screening threshold is a T-score such as -1 or -2.5, but {threshold} was given; mend it.")
     if threshold == NORMAL_EDGE:
         return np.asarray(scores < NORMAL_EDGE - EDGE_TOLERANCE)
-    if threshold == OSTEOPOROSIS_EDGE:
-        return np.asarray(scores <= OSTEOPOROSIS_EDGE + EDGE_TOLERANCE)
-    raise ConfigError(f"A screening threshold is T = -1 or T = -2.5, but {threshold} was given; choose one of the two.")
+    return np.asarray(scores <= threshold + EDGE_TOLERANCE)

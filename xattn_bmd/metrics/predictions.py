@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_bmd.errors import MetricError
-from xattn_bmd.types import PREDICTION_COLUMNS
+from xattn_bmd.types import HEAD_COLUMNS, PREDICTION_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,15 +29,23 @@ class PredictionGrid:
         radiographs: (N,) ids.
         patients: (N,) int, patient of each radiograph, from 0 to ``n_patients - 1``.
         target: (N,) float, g/cm².
-        folds: (repeats, N) int, fold in which each radiograph was predicted.
+        sites: (N,) site of each radiograph, empty where not known.
+        folds: (repeats, N) int, position in ``fold_labels`` of the fold in which each radiograph was predicted.
+        fold_labels: (F,) the folds as the table numbers them.
+        repeat_labels: (repeats,) the repeats as the table numbers them.
         predictions: (repeats, N) float of each model, g/cm², models in the order in which the table names them.
+        given: (repeats, N) float of each (model, column) of :data:`xattn_bmd.types.HEAD_COLUMNS` that the table has.
     """
 
     radiographs: NDArray[np.str_]
     patients: NDArray[np.int64]
     target: NDArray[np.float64]
+    sites: NDArray[np.str_]
     folds: NDArray[np.int64]
+    fold_labels: tuple[int, ...]
+    repeat_labels: tuple[int, ...]
     predictions: dict[str, NDArray[np.float64]]
+    given: dict[tuple[str, str], NDArray[np.float64]]
 
     @property
     def n_patients(self) -> int:
@@ -62,7 +70,7 @@ def read_predictions(path: Path | str | io.StringIO) -> pd.DataFrame:
         table = pd.read_csv(
             path,
             dtype=dict.fromkeys((*_IDS, "site"), str),
-            converters=dict.fromkeys(_NUMBERS, _exact_number),
+            converters=dict.fromkeys((*_NUMBERS, *HEAD_COLUMNS), _exact_number),
             keep_default_na=False,
         )
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as cause:
@@ -97,6 +105,8 @@ def validate_predictions(table: pd.DataFrame) -> pd.DataFrame:
     _require_filled(checked)
     checked = checked.assign(**{name: checked[name].astype(str) for name in _IDS})
     checked = checked.assign(**{name: _as_numbers(checked, name) for name in _NUMBERS})
+    checked = checked.assign(**{name: _whole_numbers(checked, name) for name in ("repeat", "fold")})
+    checked = checked.assign(**{name: _spread(checked, name) for name in HEAD_COLUMNS if name in checked.columns})
     _require_unique_rows(checked)
     _require_one_value(checked)
     _require_complete(checked)
@@ -118,14 +128,23 @@ def prediction_grid(table: pd.DataFrame) -> PredictionGrid:
     first = ordered.drop_duplicates("radiograph_id").sort_values("radiograph_id", kind="stable")
     shape = (-1, len(first))
     by_model = {model: rows for model, rows in ordered.groupby("model", sort=False)}
-    folds, _ = pd.factorize(by_model[models[0]]["fold"], sort=True)
+    folds, fold_labels = pd.factorize(by_model[models[0]]["fold"], sort=True)
     return PredictionGrid(
         radiographs=first["radiograph_id"].to_numpy(dtype=str),
         patients=np.unique(first["patient_id"].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64),
         target=first["target"].to_numpy(dtype=np.float64),
+        sites=first["site"].fillna("").astype(str).to_numpy(dtype=str),
         folds=folds.astype(np.int64).reshape(shape),
+        fold_labels=tuple(int(label) for label in fold_labels),
+        repeat_labels=tuple(int(label) for label in sorted(by_model[models[0]]["repeat"].unique())),
         predictions={
             model: by_model[model]["prediction"].to_numpy(dtype=np.float64).reshape(shape) for model in models
+        },
+        given={
+            (model, column): by_model[model][column].to_numpy(dtype=np.float64).reshape(shape)
+            for model in models
+            for column in HEAD_COLUMNS
+            if column in ordered.columns and by_model[model][column].notna().all()
         },
     )
 
@@ -159,6 +178,36 @@ def _as_numbers(table: pd.DataFrame, name: str) -> pd.Series[float]:
             f"Every {name} is a finite density in g/cm², but {int(bad.sum())} of {len(table)} are not, the first is "
             f"{row[name]!r} for radiograph {row['radiograph_id']} and model {row['model']}; "
             "mend it, or leave the radiograph out for all models."
+        )
+    return numbers
+
+
+def _whole_numbers(table: pd.DataFrame, name: str) -> pd.Series[int]:
+    import pandas as pd
+
+    numbers = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
+    bad = ~np.isfinite(numbers.to_numpy()) | (numbers.to_numpy() % 1 != 0)
+    if bad.any():
+        raise MetricError(
+            f"Every {name} is a whole number, but {int(bad.sum())} of {len(table)} are not, the first is "
+            f"{table[bad][name].iloc[0]!r}; number them 0, 1, 2 and so on."
+        )
+    return numbers.astype(np.int64)
+
+
+def _spread(table: pd.DataFrame, name: str) -> pd.Series[float]:
+    """Return a head's column: a number in every row of a model, or in none."""
+    import pandas as pd
+
+    texts = table[name].astype(str).str.strip()
+    numbers = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
+    bad = ~texts.isin(["", "nan", "None"]) & ~np.isfinite(numbers)
+    some = numbers.notna().groupby(table["model"]).transform("nunique") > 1
+    if (bad | some).any():
+        row = table[bad | some].iloc[0]
+        raise MetricError(
+            f"A model gives {name} in g/cm² for every radiograph or for none, but {row[name]!r} was found for "
+            f"radiograph {row['radiograph_id']} and model {row['model']}; mend it, or empty the column for that model."
         )
     return numbers
 

@@ -1,8 +1,8 @@
 """Screening for low density: each radiograph is called low or not by its predicted density.
 
-The positive class is always LOW density: *not normal* (T < -1) at the threshold -1, *osteoporosis* (T <= -2.5) at the
-threshold -2.5.  A prediction is positive by the same rule.  Metrics are those of the positive class; nothing is
-averaged over classes.
+The positive class is always LOW density: *not normal* (T < -1) at the threshold -1, at or below the threshold at every
+other one (*osteoporosis*, T <= -2.5, at -2.5).  A prediction is positive by the same rule.  Metrics are those of the
+positive class; nothing is averaged over classes.
 """
 
 from __future__ import annotations
@@ -74,11 +74,11 @@ def screening(
         target: (N,) g/cm², on the device scale of ``reference``.
         prediction: (N,) g/cm².
         reference: the young-adult population of the T-scores.
-        threshold: T = -1 or T = -2.5.
+        threshold: a T-score.
 
     Raises:
         MetricError: if the shapes differ or a density is not finite.
-        ConfigError: if the threshold is no edge of a WHO class.
+        ConfigError: if the threshold is not a finite number.
 
     Example:
         >>> from xattn_bmd.bone.reference import get_reference
@@ -204,10 +204,10 @@ def confusion_terms(low: NDArray[np.bool_], called: NDArray[np.bool_]) -> NDArra
 
 
 def low_density(density: ArrayLike, *, reference: Reference, threshold: float) -> NDArray[np.bool_]:
-    """Return whether each density, g/cm², is low at a WHO threshold of the reference population.
+    """Return whether each density, g/cm², is low at a T-score threshold of the reference population.
 
     Raises:
-        ConfigError: if the threshold is no edge of a WHO class.
+        ConfigError: if the threshold is not a finite number.
     """
     return is_low(t_score(density, reference=reference), threshold=threshold)
 

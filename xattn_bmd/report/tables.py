@@ -8,8 +8,8 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from xattn_bmd.bone.tscore import NORMAL_EDGE
-from xattn_bmd.metrics.comparison import PAIRED_BOOTSTRAP
-from xattn_bmd.metrics.summary import POOLED
+from xattn_bmd.metrics.paired.bootstrap import PAIRED_BOOTSTRAP
+from xattn_bmd.metrics.tables.layout import POOLED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,9 +28,9 @@ def comparison_table(
     Print it as it is; it holds no colours or control characters.
 
     Args:
-        metrics: from :func:`xattn_bmd.metrics.summary.metrics_table`.
-        screening: from :func:`xattn_bmd.metrics.summary.screening_table`.
-        comparisons: from :func:`xattn_bmd.metrics.summary.comparisons_table`; may be empty.
+        metrics: from :func:`xattn_bmd.metrics.tables.regression.metrics_table`.
+        screening: from :func:`xattn_bmd.metrics.tables.screening.screening_table`.
+        comparisons: from :func:`xattn_bmd.metrics.tables.comparisons.comparisons_table`; may be empty.
         optimistic: whether the run used the protocol ``paper``.
         simulated: whether the radiographs are simulated.
     """

@@ -25,7 +25,9 @@ from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.errors import RunError
 from xattn_bmd.metrics.predictions import read_predictions
-from xattn_bmd.metrics.summary import comparisons_table, metrics_table, screening_table
+from xattn_bmd.metrics.tables.comparisons import comparisons_table
+from xattn_bmd.metrics.tables.regression import metrics_table
+from xattn_bmd.metrics.tables.screening import screening_table
 from xattn_bmd.training.fit import FoldResult, Job, reference_of
 
 CONFIG, PLAN, COHORT = "config.yaml", "fold_plan.json", "cohort.json"

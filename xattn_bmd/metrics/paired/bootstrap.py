@@ -1,4 +1,4 @@
-"""Paired comparison of two models on the same patients."""
+"""Paired patient bootstrap: the interval of a difference between two models, and of the relative change."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_bmd.metrics.intervals import percentile_interval
-from xattn_bmd.metrics.pooled import Pooled
+from xattn_bmd.metrics.intervals import Resampled, bca_interval
 
 PAIRED_BOOTSTRAP = "paired_patient_bootstrap"
 RELATIVE_METRICS = ("mse", "mae", "rmse", "r2")
@@ -37,7 +36,7 @@ class Comparison(NamedTuple):
     p: float
 
 
-def compare_paired(a: Pooled, b: Pooled, *, relative: bool = True) -> Comparison:
+def compare_paired(a: Resampled, b: Resampled, *, relative: bool = True) -> Comparison:
     """Return the difference of a metric between two models with its paired bootstrap interval.
 
     Both models' replicates must come from the same draws of patients, so that what makes a patient hard for both
@@ -50,21 +49,26 @@ def compare_paired(a: Pooled, b: Pooled, *, relative: bool = True) -> Comparison
         relative: whether a relative change has a meaning for this metric.
 
     Example:
-        >>> a, b = Pooled(0.8, np.full(99, 0.8)), Pooled(1.0, np.full(99, 1.0))
+        >>> a, b = (Resampled(value, np.full(99, value), np.full(9, value)) for value in (0.8, 1.0))
         >>> result = compare_paired(a, b)
         >>> round(result.difference, 2), round(result.relative, 2), result.p
         (-0.2, -0.2, 0.02)
     """
-    differences = a.replicates - b.replicates
-    low, high = percentile_interval(differences)
-    change, change_low, change_high = _relative(a, b) if relative else (float("nan"),) * 3
-    return Comparison(a.value - b.value, change, low, high, change_low, change_high, _two_sided_p(differences))
+    difference = a.minus(b)
+    change = _relative(difference, b) if relative else (float("nan"),) * 3
+    value, low, high = change
+    return Comparison(
+        difference.value, value, *bca_interval(difference), low, high, _two_sided_p(difference.replicates)
+    )
 
 
-def _relative(a: Pooled, b: Pooled) -> tuple[float, float, float]:
-    change = _ratio(np.array([a.value - b.value]), np.array([b.value]))
-    low, high = percentile_interval(_ratio(a.replicates - b.replicates, b.replicates))
-    return float(change[0]), low, high
+def _relative(difference: Resampled, b: Resampled) -> tuple[float, float, float]:
+    change = Resampled(
+        float(_ratio(np.array([difference.value]), np.array([b.value]))[0]),
+        _ratio(difference.replicates, b.replicates),
+        _ratio(difference.left_out, b.left_out),
+    )
+    return change.value, *bca_interval(change)
 
 
 def _ratio(difference: NDArray[np.float64], base: NDArray[np.float64]) -> NDArray[np.float64]:

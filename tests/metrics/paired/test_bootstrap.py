@@ -3,12 +3,13 @@ import math
 import numpy as np
 import pytest
 
-from xattn_bmd.metrics.comparison import compare_paired
-from xattn_bmd.metrics.pooled import Pooled
+from xattn_bmd.metrics.intervals import Resampled
+from xattn_bmd.metrics.paired.bootstrap import compare_paired
 
 
 def pooled(value, *, spread=0.0, seed=0, size=500):
-    return Pooled(value, value + spread * np.random.default_rng(seed).normal(size=size))
+    rng = np.random.default_rng(seed)
+    return Resampled(value, value + spread * rng.normal(size=size), value + 0.1 * spread * rng.normal(size=50))
 
 
 def test_relative_change_as_the_source_reports_it():
@@ -44,6 +45,6 @@ def test_no_relative_change_from_a_base_that_is_not_positive(base):
 
 
 def test_without_replicates_there_is_no_interval_and_no_p():
-    result = compare_paired(Pooled(0.3, np.empty(0)), Pooled(0.4, np.empty(0)))
+    result = compare_paired(Resampled(0.3, np.empty(0), np.empty(0)), Resampled(0.4, np.empty(0), np.empty(0)))
     assert all(map(math.isnan, (result.low, result.high, result.p)))
     assert result.difference == pytest.approx(-0.1)

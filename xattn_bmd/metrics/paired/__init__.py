@@ -1,0 +1,1 @@
+"""Paired comparisons of two models on the same patients: one test per file."""
