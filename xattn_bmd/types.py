@@ -34,7 +34,7 @@ PREDICTION_COLUMNS = (
 """Columns of ``predictions.csv``, in order; every metric, comparison and report works from this table alone."""
 
 HEAD_COLUMNS = ("sd", "q05", "q50", "q95")
-"""Further columns where a head gives them, g/cm²: SD of a Gaussian head; 5 %, 50 %, 95 % quantile of a quantile head."""
+"""Further columns where a head gives them, g/cm²: SD of a Gaussian head; 5, 50, 95 % quantile of a quantile head."""
 
 
 @dataclass(frozen=True)
