@@ -36,6 +36,9 @@ PREDICTION_COLUMNS = (
 HEAD_COLUMNS = ("sd", "q05", "q50", "q95")
 """Further columns where a head gives them, g/cm²: SD of a Gaussian head; 5, 50, 95 % quantile of a quantile head."""
 
+HEAD_QUANTILES = (0.05, 0.50, 0.95)
+"""Shares of the density's distribution below the columns ``q05``, ``q50`` and ``q95`` of a quantile head."""
+
 
 @dataclass(frozen=True)
 class Radiograph:

@@ -1,9 +1,18 @@
+import io
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.metrics.tables import made_up_table
 from xattn_bmd.errors import MetricError
-from xattn_bmd.metrics.predictions import prediction_grid, read_predictions, validate_predictions
+from xattn_bmd.metrics.predictions import (
+    prediction_grid,
+    read_calibration,
+    read_predictions,
+    validate_calibration,
+    validate_predictions,
+)
 
 
 def test_a_valid_table_passes_and_keeps_further_columns():
@@ -69,6 +78,8 @@ FAULTS = {
     ),
     "leak": (two_folds, r"1 patients are in several \(the first owns radiographs r0, r1\)"),
     "empty id": (lambda t: set_value(t, "radiograph_id", ""), "has a radiograph_id, but 1 rows"),
+    "negative SD": (lambda t: set_value(t.assign(sd=0.1), "sd", -0.1), "sd in g/cm² .*not below 0.* -0.1"),
+    "text index": (lambda t: t.set_index("site"), "site is missing"),
     "no fold": (lambda t: set_value(t, "fold", None), "has a fold, but 1 rows"),
 }
 
@@ -83,10 +94,56 @@ def test_faults_are_named(break_it, words):
     assert table.equals(before)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00a", b'a,b\n"1,2\n1,2,3\n'])
-def test_unreadable_files(tmp_path, content):
-    path = tmp_path / "predictions.csv"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(MetricError, match=r"predictions\.csv cannot be read"):
-        read_predictions(path)
+def inner_part(table):
+    """Return what a run could keep of its inner validation parts: the next fold's radiographs, for each scored fold."""
+    return table.assign(fold=(table["fold"] + 1) % 5, prediction=table["prediction"] + 0.01)
+
+
+def test_a_calibration_file_comes_back_exactly(tmp_path):
+    table = inner_part(made_up_table(per_patient=2, repeats=2))
+    table = pd.concat([table, table.assign(fold=(table["fold"] + 1) % 5)]).sample(frac=0.4, random_state=0)
+    table.to_csv(tmp_path / "calibration.csv", index=False)
+    again = read_calibration(tmp_path / "calibration.csv")
+    pd.testing.assert_frame_equal(again, table.reset_index(drop=True), check_exact=True)
+    predictions = made_up_table(per_patient=2, repeats=2)
+    fitting = validate_calibration(inner_part(predictions), validate_predictions(predictions))
+    assert len(fitting) == len(predictions)
+
+
+CALIBRATION_FAULTS = {
+    "missing column": (lambda t: t.drop(columns="fold"), "fold is missing"),
+    "NaN": (lambda t: set_value(t, "prediction", np.nan), "prediction is a finite"),
+    "duplicate": (lambda t: t.iloc[[*range(len(t)), 2]], "r2 has several rows for model xattn, repeat 0, fold"),
+    "two targets": (lambda t: set_value(t, "target", 0.5), "one target .* radiograph r3"),
+    "mg": (lambda t: t.assign(prediction=1000 * t["prediction"]), "divide by 1000"),
+    "no rows": (lambda t: t.iloc[:0], "it is empty"),
+}
+
+
+@pytest.mark.parametrize(("break_it", "words"), CALIBRATION_FAULTS.values(), ids=CALIBRATION_FAULTS)
+def test_calibration_faults_are_named(break_it, words):
+    broken = break_it(inner_part(made_up_table(patients=20)))
+    with pytest.raises(MetricError, match=rf"^calibration\.csv: .*{words}"):
+        read_calibration(io.StringIO(broken.to_csv(index=False)))
+
+
+def test_a_calibration_part_never_holds_scored_patients():
+    predictions = made_up_table(patients=20, per_patient=2, repeats=2)
+    one_row = inner_part(predictions)
+    rows = (one_row["radiograph_id"] == "r0") & (one_row["repeat"] == 1) & (one_row["model"] == "ridge")
+    one_row.loc[rows, "fold"] = predictions.loc[rows, "fold"]
+    fold = int(predictions.loc[rows, "fold"].iloc[0])
+    with pytest.raises(MetricError, match=f"but 1 patients do, the first in repeat 1, fold {fold};"):
+        validate_calibration(one_row, predictions)
+    other_id = one_row.assign(radiograph_id="new " + one_row["radiograph_id"])
+    with pytest.raises(MetricError, match="but 1 patients do"):
+        validate_calibration(other_id, predictions)
+
+
+def test_a_calibration_file_of_another_run_is_refused():
+    predictions = made_up_table(patients=20)
+    other = inner_part(predictions).assign(target=predictions["target"] + 0.001)
+    with pytest.raises(MetricError, match="20 do not, the first is radiograph r0; the files are of different runs"):
+        validate_calibration(other, predictions)
+    unknown = other.assign(radiograph_id="new " + other["radiograph_id"])
+    assert validate_calibration(unknown, predictions) is unknown

@@ -11,6 +11,7 @@ from sklearn import metrics as oracle
 from xattn_bmd.errors import MetricError
 from xattn_bmd.metrics.regression import (
     REGRESSION_METRICS,
+    ccc,
     mae,
     metrics_from_sums,
     mse,
@@ -42,6 +43,29 @@ def test_scipy_agrees_on_r():
     weights = np.bincount(draws, minlength=233)
     expected = stats.pearsonr(TARGET[draws], PREDICTION[draws]).statistic
     assert pearson_r(TARGET, PREDICTION, weights=weights) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("weights", [None, RNG.integers(0, 4, 233)], ids=["plain", "weighted"])
+def test_concordance_is_lins_formula(weights):
+    rows = np.repeat(np.arange(233), np.ones(233, dtype=int) if weights is None else weights)
+    t, p = TARGET[rows], PREDICTION[rows] - 0.1
+    expected = 2 * np.cov(t, p, ddof=0)[0, 1] / (t.var() + p.var() + (t.mean() - p.mean()) ** 2)
+    assert ccc(TARGET, PREDICTION - 0.1, weights=weights) == pytest.approx(expected, rel=1e-10)
+    assert ccc(TARGET, PREDICTION - 0.1) < ccc(TARGET, PREDICTION) <= pearson_r(TARGET, PREDICTION)
+
+
+def test_concordance_at_the_edges():
+    assert ccc(TARGET, TARGET) == pytest.approx(1.0)
+    assert ccc(TARGET, 2 * TARGET.mean() - TARGET) == pytest.approx(-1.0)
+    for constant in (0.1, 0.88, 1 / 3):
+        assert ccc(TARGET, np.full(233, constant)) == 0.0
+        assert ccc(np.full(233, constant), PREDICTION) == 0.0
+        assert math.isnan(ccc(np.full(5, constant), np.full(5, constant)))
+        assert math.isnan(ccc(np.full(5, constant), np.full(5, 0.5)))
+    assert math.isnan(ccc([0.8], [0.9]))
+    weights = np.zeros(233)
+    weights[7] = 233
+    assert math.isnan(ccc(TARGET, PREDICTION, weights=weights))
 
 
 def test_hand_numbers():

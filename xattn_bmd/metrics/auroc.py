@@ -51,14 +51,15 @@ def weighted_auroc(
     Returns:
         (R,) areas; NaN in rows where a class has no weight.
     """
-    negatives = np.flatnonzero(~positive)
+    positives, negatives = np.flatnonzero(positive), np.flatnonzero(~positive)
     negatives = negatives[np.argsort(score[negatives], kind="stable")]
-    below = np.searchsorted(score[negatives], score[positive], side="left")
-    up_to = np.searchsorted(score[negatives], score[positive], side="right")
+    below = np.searchsorted(score[negatives], score[positives], side="left")
+    up_to = np.searchsorted(score[negatives], score[positives], side="right")
     cumulated = np.zeros((len(weights), len(negatives) + 1))
-    np.cumsum(weights[:, negatives], axis=1, out=cumulated[:, 1:])
-    of_positives = weights[:, positive]
-    beaten = 0.5 * (cumulated[:, below] + cumulated[:, up_to])
+    np.cumsum(np.take(weights, negatives, axis=1), axis=1, out=cumulated[:, 1:])
+    of_positives = np.take(weights, positives, axis=1)
+    beaten = np.take(cumulated, below, axis=1)
+    beaten += np.take(cumulated, up_to, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        area = np.einsum("rn,rn->r", of_positives, beaten) / (of_positives.sum(axis=1) * cumulated[:, -1])
+        area = 0.5 * np.einsum("rn,rn->r", of_positives, beaten) / (of_positives.sum(axis=1) * cumulated[:, -1])
     return np.where(np.isfinite(area), area, np.nan)

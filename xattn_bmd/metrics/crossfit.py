@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xattn_bmd.errors import MetricError
+from xattn_bmd.types import HEAD_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,10 +36,12 @@ class FittingRows(NamedTuple):
     Attributes:
         target: (M,) g/cm².
         prediction: (M,) g/cm², by a model that was not trained on these rows.
+        given: the columns of :data:`xattn_bmd.types.HEAD_COLUMNS` that the model has, each (M,), g/cm².
     """
 
     target: NDArray[np.float64]
     prediction: NDArray[np.float64]
+    given: Mapping[str, NDArray[np.float64]] = MappingProxyType({})
 
 
 Calibration: TypeAlias = Mapping[tuple[str, int, int], FittingRows]
@@ -106,13 +110,22 @@ def calibration_rows(table: pd.DataFrame) -> Calibration:
     rows = [group for _, group in groups]
     keys = [(str(one["model"].iloc[0]), int(one["repeat"].iloc[0]), int(one["fold"].iloc[0])) for one in rows]
     return {
-        key: FittingRows(one["target"].to_numpy(dtype=np.float64), one["prediction"].to_numpy(dtype=np.float64))
+        key: FittingRows(_numbers(one, "target"), _numbers(one, "prediction"), _head_columns(one))
         for key, one in zip(keys, rows, strict=True)
     }
 
 
 def _other_folds(grid: PredictionGrid, model: str, repeat: int, rows: NDArray[np.bool_]) -> FittingRows:
-    return FittingRows(grid.target[~rows], grid.predictions[model][repeat][~rows])
+    given = {column: values[repeat][~rows] for (name, column), values in grid.given.items() if name == model}
+    return FittingRows(grid.target[~rows], grid.predictions[model][repeat][~rows], given)
+
+
+def _head_columns(rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    return {name: _numbers(rows, name) for name in HEAD_COLUMNS if name in rows.columns and rows[name].notna().all()}
+
+
+def _numbers(rows: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    return rows[column].to_numpy(dtype=np.float64)
 
 
 def _inner(calibration: Calibration, key: tuple[str, int, int]) -> FittingRows:

@@ -67,6 +67,18 @@ def groups_from_record(
     return {name: group for name, group in found.items() if 1 <= len(set(group) - {""}) <= MOST_CATEGORIES}
 
 
+def group_names(labels: NDArray[np.str_]) -> list[str]:
+    """Return the groups that occur, bands from low to high, others by the alphabet; unknown ones are no group.
+
+    Example:
+        >>> group_names(np.array(["75 to 84", "", "under 65", "65 to 74"]))
+        ['under 65', '65 to 74', '75 to 84']
+    """
+    ordered = (*AGE_BANDS, *BMI_BANDS, *THIRDS)
+    found = sorted(set(labels.tolist()) - {""})
+    return sorted(found, key=lambda name: ordered.index(name) if name in ordered else len(ordered))
+
+
 def banded(values: pd.Series, edges: Sequence[float], names: Sequence[str]) -> NDArray[np.str_]:
     """Return the band of each number; a number on an edge lies in the upper band, a missing one in none.
 

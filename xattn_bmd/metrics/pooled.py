@@ -1,8 +1,8 @@
 """Metrics pooled over the folds, and how they vary between patients, from a grid of predictions.
 
 Every radiograph counts once.  With repeats, what a radiograph adds to a sum (a squared error, a place in the two-by-two
-table) is the mean over the repeats, and the AUROC is the mean of the repeats' AUROCs, because scores of different
-repeats come from different networks and are not ranked against each other.
+table) is the mean over the repeats; the AUROC, the AUPRC and Spearman's correlation are the mean of the repeats',
+because scores of different repeats come from different networks and are not ranked against each other.
 """
 
 from __future__ import annotations
@@ -13,11 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_bmd.bone.reference import Reference
+from xattn_bmd.metrics.auprc import weighted_auprc
 from xattn_bmd.metrics.auroc import weighted_auroc
+from xattn_bmd.metrics.crossfit import Calibration
 from xattn_bmd.metrics.intervals import Draws, Resampled, resample, resampled_sums, split_draws
 from xattn_bmd.metrics.predictions import PredictionGrid
+from xattn_bmd.metrics.ranks import weighted_spearman
 from xattn_bmd.metrics.regression import metrics_from_sums, regression_terms
-from xattn_bmd.metrics.screening import confusion_terms, low_density, rates_from_counts
+from xattn_bmd.metrics.risk import risk
+from xattn_bmd.metrics.screening import low_density
+from xattn_bmd.metrics.two_by_two import CELLS, Average, averaged_rates, confusion_terms, rates_from_counts
 
 
 def pooled_regression(grid: PredictionGrid, *, model: str, draws: Draws) -> dict[str, Resampled]:
@@ -34,10 +39,28 @@ def pooled_regression(grid: PredictionGrid, *, model: str, draws: Draws) -> dict
     return {name: split_draws(each, draws) for name, each in values.items()}
 
 
+def pooled_spearman(grid: PredictionGrid, *, model: str, draws: Draws) -> Resampled:
+    """Return Spearman's correlation of a model, the mean of those of the repeats; arguments as above.
+
+    It is apart from :func:`pooled_regression` because ranks need every radiograph's weight, which takes longer.
+    """
+    prediction = grid.predictions[model]
+    ranked = mean_over_repeats(
+        grid, lambda repeat: lambda weights: weighted_spearman(grid.target, prediction[repeat], weights)
+    )
+    return resample(ranked, draws, grid.patients)
+
+
 def pooled_screening(
-    grid: PredictionGrid, *, model: str, draws: Draws, reference: Reference, threshold: float
+    grid: PredictionGrid,
+    *,
+    model: str,
+    draws: Draws,
+    reference: Reference,
+    threshold: float,
+    calibration: Calibration | None = None,
 ) -> dict[str, Resampled]:
-    """Return every screening metric of a model, and the counts ``tp, fn, fp, tn``.
+    """Return every screening metric of a model for low density, and the counts ``tp, fn, fp, tn``.
 
     Args:
         grid: the predictions.
@@ -45,15 +68,35 @@ def pooled_screening(
         draws: from :func:`xattn_bmd.metrics.intervals.patient_draws`.
         reference: the young-adult population of the T-scores.
         threshold: a T-score.
+        calibration: rows of the inner validation parts for the risk behind the Brier score; None fits on the other
+            folds.  What is fitted stays as it is in every draw.
+
+    Raises:
+        MetricError: if ``calibration`` lacks a fold of the model.
     """
     prediction = grid.predictions[model]
     low = low_density(grid.target, reference=reference, threshold=threshold)
     called = low_density(prediction, reference=reference, threshold=threshold)
-    cells = drawn_sums(grid, confusion_terms(np.broadcast_to(low, called.shape), called).mean(axis=0), draws)
-    values = rates_from_counts(cells) | dict(zip(("tp", "fn", "fp", "tn"), cells.T, strict=True))
+    fitted = risk(grid, model=model, reference=reference, threshold=threshold, calibration=calibration)
+    squared = ((fitted.probability - low) ** 2)[..., None]
+    terms = np.concatenate([confusion_terms(np.broadcast_to(low, called.shape), called), squared], axis=-1)
+    sums = drawn_sums(grid, terms.mean(axis=0), draws)
+    cells = sums[:, :4]
+    values = rates_from_counts(cells) | dict(zip(CELLS, cells.T, strict=True))
     pooled = {name: split_draws(each, draws) for name, each in values.items()}
-    area = mean_over_repeats(grid, lambda repeat: lambda weights: weighted_auroc(low, -prediction[repeat], weights))
-    return pooled | {"auroc": resample(area, draws, grid.patients)}
+    pooled["brier"] = split_draws(sums[:, 4] / cells.sum(axis=1), draws)
+    for name, area in (("auroc", weighted_auroc), ("auprc", weighted_auprc)):
+        pooled[name] = resample(_mean_area(grid, area, low, -prediction), draws, grid.patients)
+    return pooled
+
+
+def pooled_average(pooled: dict[str, Resampled], *, average: Average) -> dict[str, Resampled]:
+    """Return precision, recall and F1 averaged over both classes, from :func:`pooled_screening`."""
+    values, replicates, left_out = (
+        averaged_rates(np.stack(part, axis=-1), average=average)
+        for part in zip(*(pooled[cell] for cell in CELLS), strict=True)
+    )
+    return {name: Resampled(float(values[name]), replicates[name], left_out[name]) for name in values}
 
 
 def mean_over_repeats(
@@ -74,3 +117,12 @@ def drawn_sums(grid: PredictionGrid, terms: NDArray[np.float64], draws: Draws) -
     per_patient = np.zeros((grid.n_patients, terms.shape[-1]))
     np.add.at(per_patient, grid.patients, terms)
     return resampled_sums(draws.weights, per_patient)
+
+
+def _mean_area(
+    grid: PredictionGrid,
+    area: Callable[[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]],
+    positive: NDArray[np.bool_],
+    scores: NDArray[np.float64],
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    return mean_over_repeats(grid, lambda repeat: lambda weights: area(positive, scores[repeat], weights))

@@ -11,14 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_bmd.errors import MetricError
-from xattn_bmd.types import HEAD_COLUMNS, PREDICTION_COLUMNS
+from xattn_bmd.metrics.prediction_checks import (
+    IDS,
+    densities,
+    head_column,
+    require_complete,
+    require_filled,
+    require_no_leak,
+    require_one_plan,
+    require_one_radiograph_each,
+    require_unique_rows,
+    whole_numbers,
+)
+from xattn_bmd.metrics.prediction_columns import require_columns
+from xattn_bmd.metrics.prediction_files import read_table
+from xattn_bmd.metrics.prediction_units import require_grams_per_cm2
+from xattn_bmd.types import HEAD_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_IDS = ("radiograph_id", "patient_id", "model")
-_NUMBERS = ("target", "prediction")
-_KEY = ["radiograph_id", "model", "repeat"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,22 +75,7 @@ def read_predictions(path: Path | str | io.StringIO) -> pd.DataFrame:
     Raises:
         MetricError: if the file cannot be read as CSV, or :func:`validate_predictions` refuses its table.
     """
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(
-            path,
-            dtype=dict.fromkeys((*_IDS, "site"), str),
-            converters=dict.fromkeys((*_NUMBERS, *HEAD_COLUMNS), _exact_number),
-            keep_default_na=False,
-        )
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as cause:
-        name = "the given text" if isinstance(path, io.StringIO) else Path(path).name
-        raise MetricError(
-            f"A predictions table is a CSV file in UTF-8 with a header, but {name} cannot be read as one "
-            f"({type(cause).__name__}); check the path and the file."
-        ) from cause
-    return validate_predictions(table)
+    return validate_predictions(read_table(path))
 
 
 def validate_predictions(table: pd.DataFrame) -> pd.DataFrame:
@@ -90,28 +86,72 @@ def validate_predictions(table: pd.DataFrame) -> pd.DataFrame:
             :data:`xattn_bmd.types.PREDICTION_COLUMNS`; further columns are kept, ``site`` may be empty.
 
     Raises:
-        MetricError: if a column is missing, a value is empty, not a finite number or duplicated, a radiograph has two
-            targets, patients or folds, a model lacks rows, or a patient lies in two folds of one repeat.
+        MetricError: if a column is missing, a value is empty, not a finite number, in another unit or duplicated, a
+            radiograph has two targets, patients or folds, a model lacks rows, or a patient lies in two folds of one
+            repeat.
     """
-    missing = [name for name in PREDICTION_COLUMNS if name not in table.columns]
-    if missing:
-        raise MetricError(
-            f"A predictions table has the columns {', '.join(PREDICTION_COLUMNS)}, but {', '.join(missing)} is "
-            "missing; add it (site may be left empty)."
-        )
-    if table.empty:
-        raise MetricError("A predictions table has a row per radiograph, model and repeat, but it is empty; fill it.")
-    checked = table.reset_index(drop=True)
-    _require_filled(checked)
-    checked = checked.assign(**{name: checked[name].astype(str) for name in _IDS})
-    checked = checked.assign(**{name: _as_numbers(checked, name) for name in _NUMBERS})
-    checked = checked.assign(**{name: _whole_numbers(checked, name) for name in ("repeat", "fold")})
-    checked = checked.assign(**{name: _spread(checked, name) for name in HEAD_COLUMNS if name in checked.columns})
-    _require_unique_rows(checked)
-    _require_one_value(checked)
-    _require_complete(checked)
-    _require_no_leak(checked)
+    checked = _typed(table)
+    require_unique_rows(checked, key=("radiograph_id", "model", "repeat"))
+    require_one_radiograph_each(checked)
+    require_one_plan(checked)
+    require_complete(checked)
+    require_no_leak(checked)
     return checked
+
+
+def read_calibration(path: Path | str | io.StringIO) -> pd.DataFrame:
+    """Return the table of a run's ``calibration.csv``: what each fold's model predicts for its inner validation part.
+
+    It has the columns of a predictions table; ``fold`` is the scored fold whose model made the prediction, so a
+    radiograph may have rows for several folds, and need not have any.
+
+    Args:
+        path: the file, or its text in memory.
+
+    Raises:
+        MetricError: if the file cannot be read as CSV, a column is missing, a value is empty, not a finite number, in
+            another unit or duplicated, or a radiograph has two targets or patients.
+    """
+    try:
+        checked = _typed(read_table(path))
+        require_unique_rows(checked, key=("radiograph_id", "model", "repeat", "fold"))
+        require_one_radiograph_each(checked)
+    except MetricError as cause:
+        raise MetricError(f"calibration.csv: {cause}") from cause
+    return checked
+
+
+def validate_calibration(table: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return a calibration table unchanged, or say why nothing may be fitted to it.
+
+    Args:
+        table: from :func:`read_calibration`.
+        predictions: from :func:`validate_predictions`.
+
+    Raises:
+        MetricError: if a patient of a calibration part is scored in the fold that it belongs to, or a radiograph has
+            another target or patient than in ``predictions``.
+    """
+    part = ["patient_id", "repeat", "fold"]
+    leaked = table[part].drop_duplicates().merge(predictions[part].drop_duplicates(), on=part)
+    if len(leaked):
+        first = leaked.iloc[0]
+        raise MetricError(
+            "calibration.csv: what is fitted for a fold never sees the patients scored in it, but "
+            f"{leaked['patient_id'].nunique()} patients do, the first in repeat {first['repeat']}, fold "
+            f"{first['fold']}; run the comparison again, or leave the file out."
+        )
+    columns = ["radiograph_id", "patient_id", "target"]
+    known = table[table["radiograph_id"].isin(predictions["radiograph_id"])]
+    other = known[columns].merge(predictions[columns].drop_duplicates(), how="left", on=columns, indicator=True)
+    other = other[other["_merge"] == "left_only"]
+    if len(other):
+        raise MetricError(
+            "calibration.csv: a radiograph has the target and the patient that it has in predictions.csv, but "
+            f"{other['radiograph_id'].nunique()} do not, the first is radiograph {other['radiograph_id'].iloc[0]}; "
+            "the files are of different runs: run the comparison again, or leave the file out."
+        )
+    return table
 
 
 def prediction_grid(table: pd.DataFrame) -> PredictionGrid:
@@ -149,121 +189,14 @@ def prediction_grid(table: pd.DataFrame) -> PredictionGrid:
     )
 
 
-def _exact_number(text: str) -> float | str:
-    # The CSV reader's own number parser may be off in the last digit.
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _require_filled(table: pd.DataFrame) -> None:
-    for name in (*_IDS, "repeat", "fold"):
-        empty = table[name].isna() | (table[name].astype(str).str.strip() == "")
-        if empty.any():
-            raise MetricError(
-                f"Every row of a predictions table has a {name}, but {int(empty.sum())} rows have none, the first is "
-                f"row {int(np.flatnonzero(empty)[0]) + 1}; fill it in."
-            )
-
-
-def _as_numbers(table: pd.DataFrame, name: str) -> pd.Series[float]:
-    import pandas as pd
-
-    numbers = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
-    bad = ~np.isfinite(numbers.to_numpy())
-    if bad.any():
-        row = table[bad].iloc[0]
-        raise MetricError(
-            f"Every {name} is a finite density in g/cm², but {int(bad.sum())} of {len(table)} are not, the first is "
-            f"{row[name]!r} for radiograph {row['radiograph_id']} and model {row['model']}; "
-            "mend it, or leave the radiograph out for all models."
-        )
-    return numbers
-
-
-def _whole_numbers(table: pd.DataFrame, name: str) -> pd.Series[int]:
-    import pandas as pd
-
-    numbers = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
-    bad = ~np.isfinite(numbers.to_numpy()) | (numbers.to_numpy() % 1 != 0)
-    if bad.any():
-        raise MetricError(
-            f"Every {name} is a whole number, but {int(bad.sum())} of {len(table)} are not, the first is "
-            f"{table[bad][name].iloc[0]!r}; number them 0, 1, 2 and so on."
-        )
-    return numbers.astype(np.int64)
-
-
-def _spread(table: pd.DataFrame, name: str) -> pd.Series[float]:
-    """Return a head's column: a number in every row of a model, or in none."""
-    import pandas as pd
-
-    texts = table[name].astype(str).str.strip()
-    numbers = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
-    bad = ~texts.isin(["", "nan", "None"]) & ~np.isfinite(numbers)
-    some = numbers.notna().groupby(table["model"]).transform("nunique") > 1
-    if (bad | some).any():
-        row = table[bad | some].iloc[0]
-        raise MetricError(
-            f"A model gives {name} in g/cm² for every radiograph or for none, but {row[name]!r} was found for "
-            f"radiograph {row['radiograph_id']} and model {row['model']}; mend it, or empty the column for that model."
-        )
-    return numbers
-
-
-def _require_unique_rows(table: pd.DataFrame) -> None:
-    repeated = table.duplicated(_KEY)
-    if repeated.any():
-        row = table[repeated].iloc[0]
-        raise MetricError(
-            "A radiograph is predicted once per model and repeat, but radiograph "
-            f"{row['radiograph_id']} has several rows for model {row['model']}, repeat {row['repeat']} "
-            f"({int(repeated.sum())} rows too many in all); keep one of them."
-        )
-
-
-def _require_one_value(table: pd.DataFrame) -> None:
-    rules = (
-        (["radiograph_id"], "target", "has one target in all models and repeats"),
-        (["radiograph_id"], "patient_id", "belongs to one patient"),
-        (["radiograph_id", "repeat"], "fold", "lies in the same fold for all models of a repeat"),
-    )
-    for keys, column, rule in rules:
-        counts = table.groupby(keys, sort=False)[column].nunique()
-        several = counts[counts > 1]
-        if len(several):
-            first = several.index[0][0] if len(keys) > 1 else several.index[0]
-            raise MetricError(
-                f"A radiograph {rule}, but {len(several)} break the rule, the first is radiograph {first}; "
-                "the models were not scored on the same data: predict them again on one cohort and fold plan."
-            )
-
-
-def _require_complete(table: pd.DataFrame) -> None:
-    radiographs = table["radiograph_id"].nunique()
-    repeats = table["repeat"].drop_duplicates()
-    for model, rows in table.groupby("model", sort=False):
-        if len(rows) == radiographs * len(repeats):
-            continue
-        for repeat in repeats:
-            absent = set(table["radiograph_id"]) - set(rows.loc[rows["repeat"] == repeat, "radiograph_id"])
-            if absent:
-                raise MetricError(
-                    f"Every model predicts every radiograph in every repeat, but model {model} lacks {len(absent)} of "
-                    f"{radiographs} in repeat {repeat}, the first is radiograph {min(absent)}; predict it, or leave "
-                    "it out for all models."
-                )
-
-
-def _require_no_leak(table: pd.DataFrame) -> None:
-    folds = table.groupby(["patient_id", "repeat"], sort=False)["fold"].nunique()
-    split = folds[folds > 1]
-    if len(split):
-        patients = split.index.get_level_values("patient_id")
-        example = sorted(table.loc[table["patient_id"].isin(patients[:1]), "radiograph_id"].unique())
-        raise MetricError(
-            f"All radiographs of a patient lie in one fold of a repeat, but {patients.nunique()} patients are in "
-            f"several (the first owns radiographs {', '.join(example)}), so training saw patients it was scored on; "
-            "make a fold plan grouped by patient and train again."
-        )
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy of the table with text ids and numbers, or say which column or value is wrong."""
+    require_columns(table)
+    checked = table.reset_index(drop=True)
+    require_filled(checked)
+    checked = checked.assign(**{name: checked[name].astype(str) for name in IDS})
+    checked = checked.assign(**{name: densities(checked, name) for name in ("target", "prediction")})
+    checked = checked.assign(**{name: whole_numbers(checked, name) for name in ("repeat", "fold")})
+    checked = checked.assign(**{name: head_column(checked, name) for name in HEAD_COLUMNS if name in checked.columns})
+    require_grams_per_cm2(checked)
+    return checked

@@ -85,14 +85,28 @@ def pearson_r(target: ArrayLike, prediction: ArrayLike, *, weights: ArrayLike | 
     return _one("pearson_r", target, prediction, weights)
 
 
+def ccc(target: ArrayLike, prediction: ArrayLike, *, weights: ArrayLike | None = None) -> float:
+    """Return Lin's concordance correlation, ``2 cov / (var target + var prediction + (difference of means)²)``.
+
+    Variances and covariance divide by the number of radiographs (Lin 1989).  It is 0 where one side is constant and NaN
+    where both are, or with fewer than two radiographs.  Arguments and errors as :func:`mse`.
+
+    Example:
+        >>> round(ccc([0.7, 0.8, 0.9], [0.8, 0.9, 1.0]), 3)
+        0.571
+    """
+    return _one("ccc", target, prediction, weights)
+
+
 REGRESSION_METRICS: dict[str, Callable[..., float]] = {
     "mse": mse,
     "mae": mae,
     "rmse": rmse,
     "r2": r2,
     "pearson_r": pearson_r,
+    "ccc": ccc,
 }
-"""Every regression metric by name: ``(target (N,), prediction (N,), *, weights=None) -> float``."""
+"""Every metric of the eight sums by name: ``(target (N,), prediction (N,), *, weights=None) -> float``."""
 
 
 def regression_terms(target: ArrayLike, prediction: ArrayLike) -> NDArray[np.float64]:
@@ -135,13 +149,15 @@ def metrics_from_sums(sums: NDArray[np.float64]) -> dict[str, NDArray[np.float64
     with np.errstate(divide="ignore", invalid="ignore"):
         spread_t, spread_p = _spread(tt, t, count), _spread(pp, p, count)
         mean_squared = squared / count
-        correlation = (tp - t * p / count) / np.sqrt(spread_t * spread_p)
+        shared = tp - t * p / count
+        correlation = shared / np.sqrt(spread_t * spread_p)
         return {
             "mse": mean_squared,
             "mae": absolute / count,
             "rmse": np.sqrt(mean_squared),
             "r2": 1.0 - squared / spread_t,
             "pearson_r": np.clip(correlation, -1.0, 1.0),
+            "ccc": _concordance(spread_t, spread_p, shared=shared, squared=squared),
         }
 
 
@@ -153,6 +169,19 @@ def _one(name: str, target: ArrayLike, prediction: ArrayLike, weights: ArrayLike
             f"Weights have the shape of the targets, {terms.shape[:-1]}, but {factors.shape} was given; pair them."
         )
     return float(metrics_from_sums(factors @ terms)[name])
+
+
+def _concordance(
+    spread_t: NDArray[np.float64],
+    spread_p: NDArray[np.float64],
+    *,
+    shared: NDArray[np.float64],
+    squared: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    # Squared errors hold both spreads and the difference of means, which the shift by the medians took from the sums:
+    # squared = spread_t + spread_p - 2 shared + count · (difference of means)².
+    both_constant = np.isnan(spread_t) & np.isnan(spread_p)
+    return np.where(both_constant, np.nan, np.clip(2.0 * shared / (squared + 2.0 * shared), -1.0, 1.0))
 
 
 def _shifted(values: NDArray[np.float64]) -> NDArray[np.float64]:

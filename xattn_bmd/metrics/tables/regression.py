@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xattn_bmd.metrics.intervals import REPLICATES, Draws, patient_draws
-from xattn_bmd.metrics.pooled import pooled_regression
+from xattn_bmd.metrics.pooled import pooled_regression, pooled_spearman
 from xattn_bmd.metrics.predictions import PredictionGrid, prediction_grid
-from xattn_bmd.metrics.regression import REGRESSION_METRICS, metrics_from_sums, regression_terms
+from xattn_bmd.metrics.ranks import spearman_r
+from xattn_bmd.metrics.regression import metrics_from_sums, regression_terms
 from xattn_bmd.metrics.tables.layout import FOLDS, INTERVAL_COLUMNS, NAN, POOLED, frame, valued, without_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
 METRICS_COLUMNS = ("model", "metric", *INTERVAL_COLUMNS, "sd", "n", "patients", "method")
+METRICS = ("mse", "mae", "rmse", "r2", "pearson_r", "spearman_r", "ccc")
+"""Metrics of the table, in order."""
 
 
 def metrics_table(predictions: pd.DataFrame, *, seed: int = 0, replicates: int = REPLICATES) -> pd.DataFrame:
@@ -45,10 +48,12 @@ def metrics_table(predictions: pd.DataFrame, *, seed: int = 0, replicates: int =
 
 def _metric_rows(grid: PredictionGrid, model: str, draws: Draws) -> Iterator[dict[str, Any]]:
     shared = {"model": model, "n": len(grid.target), "patients": grid.n_patients}
-    for metric, pooled in pooled_regression(grid, model=model, draws=draws).items():
-        yield shared | valued(pooled) | {"metric": metric, "sd": NAN, "method": POOLED}
+    pooled = pooled_regression(grid, model=model, draws=draws)
+    pooled["spearman_r"] = pooled_spearman(grid, model=model, draws=draws)
+    for metric in METRICS:
+        yield shared | valued(pooled[metric]) | {"metric": metric, "sd": NAN, "method": POOLED}
     folds = _fold_metrics(grid, model)
-    for metric in REGRESSION_METRICS:
+    for metric in METRICS:
         values = np.array([fold[metric] for fold in folds])
         values = values[~np.isnan(values)]
         mean = float(values.mean()) if len(values) else NAN
@@ -61,6 +66,8 @@ def _fold_metrics(grid: PredictionGrid, model: str) -> list[dict[str, float]]:
     for folds, prediction in zip(grid.folds, grid.predictions[model], strict=True):
         for fold in np.unique(folds):
             rows = folds == fold
-            sums = regression_terms(grid.target[rows], prediction[rows]).sum(axis=0)
-            results.append({name: float(value) for name, value in metrics_from_sums(sums).items()})
+            target, predicted = grid.target[rows], prediction[rows]
+            metrics = metrics_from_sums(regression_terms(target, predicted).sum(axis=0))
+            values = {name: float(value) for name, value in metrics.items()}
+            results.append(values | {"spearman_r": spearman_r(target, predicted)})
     return results

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from xattn_bmd.bone.reference import Reference
 from xattn_bmd.bone.tscore import NORMAL_EDGE
 from xattn_bmd.errors import MetricError
-from xattn_bmd.metrics.groups import Groups
+from xattn_bmd.metrics.groups import Groups, group_names
 from xattn_bmd.metrics.intervals import REPLICATES, Draws, Resampled, patient_draws, split_draws
 from xattn_bmd.metrics.pooled import drawn_sums
 from xattn_bmd.metrics.predictions import PredictionGrid, prediction_grid
-from xattn_bmd.metrics.screening import NO_NEGATIVE, NO_POSITIVE, confusion_terms, low_density
+from xattn_bmd.metrics.screening import low_density
 from xattn_bmd.metrics.tables.layout import INTERVAL_COLUMNS, NAN, frame, interval_reason, valued, without_interval
+from xattn_bmd.metrics.two_by_two import NO_NEGATIVE, NO_POSITIVE, confusion_terms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +77,7 @@ def _members(grid: PredictionGrid, variable: str, labels: NDArray[np.str_]) -> d
         raise MetricError(
             f"A group is given for each radiograph, but {variable} has {len(labels)} for {len(grid.target)}; pair them."
         )
-    return {str(name): labels == name for name in sorted(set(labels.tolist()) - {""})}
+    return {name: labels == name for name in group_names(labels)}
 
 
 def _rows(

@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
+
+from xattn_bmd.errors import MetricError
+from xattn_bmd.metrics.paired.holm import holm
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_equals_statsmodels(p):
+    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-12)
+
+
+def test_tests_that_could_not_be_made_do_not_count():
+    adjusted = holm([0.01, np.nan, 0.03])
+    np.testing.assert_allclose(adjusted[[0, 2]], holm([0.01, 0.03]))
+    assert np.isnan(adjusted[1])
+
+
+def test_nothing_to_adjust():
+    assert holm([]).tolist() == []
+    assert holm([0.2]).tolist() == [0.2]
+    assert np.isnan(holm([np.nan])).all()
+
+
+@pytest.mark.parametrize("p", [[-0.1], [1.1], [[0.1]]])
+def test_only_p_values(p):
+    with pytest.raises(MetricError, match="between 0 and 1"):
+        holm(p)
