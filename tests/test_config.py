@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from xattn_bmd.config import CompareConfig, ModelConfig, TrainingConfig, from_dict, load_config, to_dict
+from xattn_bmd.config import HEAD_LOSSES, CompareConfig, ModelConfig, TrainingConfig, from_dict, load_config, to_dict
 from xattn_bmd.errors import ConfigError
 
 
@@ -35,6 +35,7 @@ def test_unknown_preset_is_refused():
         ({"inner_fraction": 0.9}, "inner_fraction must lie between"),
         ({"model": ModelConfig(width=30, heads=4)}, "multiple of model.heads"),
         ({"training": TrainingConfig(loss="huber")}, "training.loss is one of"),
+        ({"model": ModelConfig(head="beta")}, "model.head is one of"),
         ({"training": TrainingConfig(beta=0.0)}, "training.beta must lie between"),
         ({"training": TrainingConfig(batch_size=1)}, "training.batch_size must be at least 2"),
     ],
@@ -42,6 +43,41 @@ def test_unknown_preset_is_refused():
 def test_impossible_values_are_refused(changes, words):
     with pytest.raises(ConfigError, match=words):
         replace(CompareConfig(), **changes)
+
+
+def _with(head, loss):
+    return CompareConfig(model=ModelConfig(head=head), training=TrainingConfig(loss=loss))
+
+
+@pytest.mark.parametrize(("head", "loss"), [(head, loss) for head, losses in HEAD_LOSSES.items() for loss in losses])
+def test_a_head_and_a_loss_that_fit_survive_yaml(head, loss):
+    config = _with(head, loss)
+    assert from_dict(yaml.safe_load(yaml.safe_dump(to_dict(config)))) == config
+
+
+@pytest.mark.parametrize(
+    ("head", "loss", "fitting"),
+    [
+        ("gaussian", "weighted_smooth_l1", "gaussian_nll"),
+        ("gaussian", "pinball", "gaussian_nll"),
+        ("quantile", "weighted_smooth_l1", "pinball"),
+        ("quantile", "gaussian_nll", "pinball"),
+        ("point", "gaussian_nll", "weighted_smooth_l1"),
+        ("point", "pinball", "weighted_smooth_l1"),
+    ],
+)
+def test_a_head_and_a_loss_that_do_not_fit_are_refused_with_the_loss_that_does(head, loss, fitting):
+    with pytest.raises(ConfigError, match=f"'{loss}' was given; set training.loss to '{fitting}'"):
+        _with(head, loss)
+
+
+def test_a_settings_file_that_names_a_head_alone_says_which_loss_to_set(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("model: {head: quantile}\n")
+    with pytest.raises(ConfigError, match=r"set training\.loss to 'pinball'"):
+        load_config(path)
+    path.write_text("model: {head: quantile}\ntraining: {loss: pinball}\n")
+    assert load_config(path).model.head == "quantile"
 
 
 def test_unknown_key_in_a_settings_file_is_refused(tmp_path):

@@ -5,11 +5,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import mean_absolute_error, mean_squared_error
+from scipy.stats import norm
+from sklearn.metrics import mean_absolute_error, mean_pinball_loss, mean_squared_error
 
-from xattn_bmd.config import TrainingConfig
+from xattn_bmd.config import HEAD_LOSSES, TrainingConfig
 from xattn_bmd.errors import ConfigError
 from xattn_bmd.losses import MOST_WEIGHT, DensityWeights, build_loss, fit_weights, weighted_smooth_l1
+from xattn_bmd.models.heads import Estimate
 
 LUNAR = (0.6907, 0.8990)
 SCHEMES = ("t_score_bands", "label_density", "none")
@@ -23,6 +25,7 @@ def made_densities(n=300, seed=0):
 def test_losses_agree_with_scikit_learn():
     target, prediction, weight = (made_densities(40, seed) for seed in (0, 1, 2))
     tensors = [torch.from_numpy(x) for x in (prediction, target, weight)]
+    tensors[0] = Estimate(tensors[0])
     assert float(build_loss(TrainingConfig(loss="mse"))(*tensors)) == pytest.approx(
         mean_squared_error(target, prediction)
     )
@@ -39,21 +42,45 @@ def test_smooth_l1_is_quadratic_below_beta_and_linear_above():
 
 def test_torchs_default_beta_is_half_the_squared_error_for_densities():
     target, prediction = (torch.from_numpy(made_densities(40, seed)) for seed in (0, 1))
-    smooth = build_loss(TrainingConfig(loss="smooth_l1", beta=1.0))(prediction, target, torch.ones(40))
+    smooth = build_loss(TrainingConfig(loss="smooth_l1", beta=1.0))(Estimate(prediction), target, torch.ones(40))
     assert float(smooth) == pytest.approx(float((prediction - target).pow(2).mean()) / 2)
 
 
+def made_estimate(n=40):
+    median, sd = torch.from_numpy(made_densities(n, 1)), torch.linspace(0.05, 0.2, n, dtype=torch.float64)
+    return Estimate(median, sd=sd, quantiles=torch.stack([median - sd, median, median + 2 * sd], dim=1))
+
+
 def test_only_the_weighted_loss_uses_weights():
-    target, prediction = (torch.from_numpy(made_densities(40, seed)) for seed in (0, 1))
+    target, estimate = torch.from_numpy(made_densities(40)), made_estimate()
     one, other = torch.ones(40), torch.linspace(0.1, 3, 40)
     moved = {
-        name: not torch.equal(
-            build_loss(config)(prediction, target, one), build_loss(config)(prediction, target, other)
-        )
-        for name in ("weighted_smooth_l1", "smooth_l1", "mse", "mae")
+        name: not torch.equal(build_loss(config)(estimate, target, one), build_loss(config)(estimate, target, other))
+        for names in HEAD_LOSSES.values()
+        for name in names
         for config in [TrainingConfig(loss=name)]
     }
-    assert moved == {"weighted_smooth_l1": True, "smooth_l1": False, "mse": False, "mae": False}
+    assert moved.pop("weighted_smooth_l1")
+    assert moved == dict.fromkeys(("smooth_l1", "mse", "mae", "gaussian_nll", "pinball"), False)
+
+
+def test_gaussian_likelihood_agrees_with_scipy():
+    target, estimate = made_densities(40), made_estimate()
+    loss = build_loss(TrainingConfig(loss="gaussian_nll"))(estimate, torch.from_numpy(target), torch.ones(40))
+    assert float(loss) == pytest.approx(-norm(estimate.density, estimate.sd).logpdf(target).mean())
+
+
+def test_pinball_agrees_with_scikit_learn():
+    target, estimate = made_densities(40), made_estimate()
+    loss = build_loss(TrainingConfig(loss="pinball"))(estimate, torch.from_numpy(target), torch.ones(40))
+    shares = zip((0.05, 0.5, 0.95), estimate.quantiles.T.numpy(), strict=True)
+    assert float(loss) == pytest.approx(np.mean([mean_pinball_loss(target, q, alpha=share) for share, q in shares]))
+
+
+@pytest.mark.parametrize(("loss", "head"), [("gaussian_nll", "gaussian"), ("pinball", "quantile")])
+def test_a_loss_without_its_head_is_refused(loss, head):
+    with pytest.raises(ConfigError, match=f"head='{head}'"):
+        build_loss(TrainingConfig(loss=loss))(Estimate(torch.ones(3)), torch.ones(3), torch.ones(3))
 
 
 @pytest.mark.parametrize(

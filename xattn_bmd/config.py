@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from math import isfinite
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args
 
+from xattn_bmd.config_values import build, plain
 from xattn_bmd.errors import ConfigError
 
 Protocol = Literal["nested", "paper"]
 Preset = Literal["quick", "paper"]
-LossName = Literal["weighted_smooth_l1", "smooth_l1", "mse", "mae"]
+HeadName = Literal["point", "gaussian", "quantile"]
+LossName = Literal["weighted_smooth_l1", "smooth_l1", "mse", "mae", "gaussian_nll", "pinball"]
 Freeze = Literal["none", "trunk"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 Weighting = Literal["t_score_bands", "label_density", "none"]
+
+HEAD_LOSSES: dict[HeadName, tuple[LossName, ...]] = {
+    "point": ("weighted_smooth_l1", "smooth_l1", "mse", "mae"),
+    "gaussian": ("gaussian_nll",),
+    "quantile": ("pinball",),
+}
+"""The losses that train each head; a head and a loss are both named, none follows the other unseen."""
 
 DEMO_MODELS = ("xattn", "concat", "image_only", "metadata_only", "ridge", "boosted_trees")
 
@@ -69,6 +76,8 @@ class ModelConfig:
         layers: cross-attention layers ``L``.
         heads: attention heads ``H``.
         dropout: dropout rate in fusion and head.
+        head: ``"point"`` (density alone), ``"gaussian"`` (mean and SD; needs the loss ``gaussian_nll``) or
+            ``"quantile"`` (5, 50 and 95 %; needs the loss ``pinball``).
     """
 
     backbone: str = "resnet34"
@@ -78,6 +87,7 @@ class ModelConfig:
     layers: int = 3
     heads: int = 4
     dropout: float = 0.1
+    head: HeadName = "point"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +95,10 @@ class TrainingConfig:
     """How every network of a comparison is trained.
 
     Attributes:
-        loss: training loss on density in g/cm².
+        loss: training loss on density in g/cm²; each head has its own, see :data:`HEAD_LOSSES`.
         beta: width of the quadratic part of Smooth L1, g/cm².
-        weighting: how the loss weights follow the density of the training folds.
+        weighting: how the loss weights follow the density of the training folds; only ``weighted_smooth_l1`` uses
+            them.
         epochs: largest number of epochs.
         patience: epochs without a better validation loss before training stops.
         batch_size: radiographs a step.
@@ -160,7 +171,9 @@ class CompareConfig:
         _one_of("protocol", self.protocol, get_args(Protocol))
         _one_of("training.precision", training.precision, get_args(Precision))
         _one_of("model.freeze", model.freeze, get_args(Freeze))
+        _one_of("model.head", model.head, get_args(HeadName))
         _one_of("training.loss", training.loss, get_args(LossName))
+        check_head_loss(model.head, training.loss)
         _one_of("training.weighting", training.weighting, get_args(Weighting))
         _between("inner_fraction", self.inner_fraction, 0.0, 0.5)
         _between("training.beta", training.beta, 0.0, 10.0)
@@ -200,6 +213,22 @@ def _quick() -> CompareConfig:
     )
 
 
+def check_head_loss(head: HeadName, loss: LossName) -> None:
+    """Refuse a loss that does not train a head.
+
+    Raises:
+        ConfigError: naming the loss that fits.
+
+    Example:
+        >>> check_head_loss("gaussian", "gaussian_nll")
+    """
+    if loss not in HEAD_LOSSES[head]:
+        raise ConfigError(
+            f"The head {head!r} (model.head) is trained with the loss {' or '.join(HEAD_LOSSES[head])}, but "
+            f"{loss!r} was given; set training.loss to {HEAD_LOSSES[head][0]!r}, or choose the head that fits the loss."
+        )
+
+
 def to_dict(config: CompareConfig) -> dict[str, Any]:
     """Return a configuration as plain lists and dictionaries, ready for YAML or JSON.
 
@@ -207,7 +236,7 @@ def to_dict(config: CompareConfig) -> dict[str, Any]:
         >>> to_dict(CompareConfig())["model"]["heads"]
         4
     """
-    return _plain(asdict(config))  # type: ignore[no-any-return]
+    return plain(asdict(config))  # type: ignore[no-any-return]
 
 
 def from_dict(values: dict[str, Any]) -> CompareConfig:
@@ -220,7 +249,7 @@ def from_dict(values: dict[str, Any]) -> CompareConfig:
         >>> from_dict(to_dict(CompareConfig())) == CompareConfig()
         True
     """
-    return _build(CompareConfig, values, where="configuration")  # type: ignore[no-any-return]
+    return build(CompareConfig, values, where="configuration")  # type: ignore[no-any-return]
 
 
 def load_config(path: Path) -> CompareConfig:
@@ -253,60 +282,3 @@ def _between(name: str, value: float, low: float, high: float) -> None:
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise ConfigError(f"{name} is one of {', '.join(allowed)}, but {value!r} was given; mend the spelling.")
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _build(kind: Any, values: Any, *, where: str) -> Any:  # noqa: ANN401
-    if not isinstance(values, dict):
-        raise ConfigError(f"The {where} is a mapping of keys to values, but {values!r} was given; see a config.yaml.")
-    known = {item.name for item in fields(kind)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ConfigError(
-            f"The {where} has the keys {sorted(known)}, but {unknown} was found; remove it or mend its spelling."
-        )
-    hints = get_type_hints(kind)
-    return kind(**{key: _convert(hints[key], value, where=f"{where}.{key}") for key, value in values.items()})
-
-
-def _convert(hint: Any, value: Any, *, where: str) -> Any:  # noqa: ANN401
-    """Return a YAML value as the type that its field declares; YAML reads 1e-4 as text, so numbers may be text."""
-    if is_dataclass(hint):
-        return _build(hint, value, where=where)
-    if get_origin(hint) is tuple:
-        return _convert_tuple(get_args(hint), value, where=where)
-    if get_origin(hint) is UnionType and value is None:
-        return None
-    for kind in (int, float):
-        if hint is kind:
-            return _convert_number(kind, value, where=where)
-    if not isinstance(value, str):
-        raise ConfigError(f"The {where} is a word, but {value!r} was given; mend it.")
-    return value
-
-
-def _convert_tuple(kinds: tuple[Any, ...], value: Any, *, where: str) -> tuple[Any, ...]:  # noqa: ANN401
-    any_length = kinds[-1] is Ellipsis
-    if not isinstance(value, list | tuple) or (not any_length and len(value) != len(kinds)):
-        wanted = "a list" if any_length else f"a list of {len(kinds)}"
-        raise ConfigError(f"The {where} is {wanted}, but {value!r} was given; mend it.")
-    hints = [kinds[0]] * len(value) if any_length else list(kinds)
-    return tuple(_convert(hint, item, where=where) for hint, item in zip(hints, value, strict=True))
-
-
-def _convert_number(kind: type[int] | type[float], value: Any, *, where: str) -> float:  # noqa: ANN401
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = float("nan")
-    if isinstance(value, bool) or not isfinite(number) or (kind is int and number != int(number)):
-        wanted = "a whole number" if kind is int else "a number"
-        raise ConfigError(f"The {where} is {wanted}, but {value!r} was given; mend it.")
-    return kind(number)

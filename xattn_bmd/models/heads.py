@@ -1,22 +1,46 @@
-"""The head that turns a fused vector into a density."""
+"""The heads that turn a fused vector into a density, and what they say about how sure it is."""
 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
+from xattn_bmd.config import HeadName
 from xattn_bmd.errors import ModelError
 
+LEAST_SD = 0.01
+"""Smallest SD of a Gaussian head, as a share of the SD of the training density (0.0015 g/cm², below any scanner)."""
 
-class DensityHead(nn.Module):
-    """``density = mean + SD · MLP(LN(vector))`` in g/cm²; its first predictions lie close to the mean.
+_SOFTPLUS_OF_ONE = math.log(math.e - 1.0)  # softplus of it is 1
+_NORMAL_95 = 1.6449  # 95 % quantile of the standard normal distribution
+
+
+class Estimate(NamedTuple):
+    """What a head says of each patient, in single precision under any autocast.
+
+    Attributes:
+        density: ``(B,)`` g/cm²: the prediction, the mean, or the median.
+        sd: ``(B,)`` g/cm², positive: SD of a Gaussian head; None for the others.
+        quantiles: ``(B, 3)`` g/cm², ascending: 5, 50 and 95 % of a quantile head; None for the others.
+    """
+
+    density: Tensor
+    sd: Tensor | None = None
+    quantiles: Tensor | None = None
+
+
+class Head(nn.Module):
+    """``MLP(LN(vector))``, read by a subclass in units of the training density; first predictions are near its mean.
 
     Mean and SD of the target are those of the training folds; they are saved with the weights.
 
     Shape:
-        ``(B, D)`` → ``(B,)``.
+        ``(B, D)`` → :class:`Estimate` of ``B`` patients.
 
     Args:
         width: width ``D`` of the fused vector.
@@ -26,13 +50,10 @@ class DensityHead(nn.Module):
 
     Raises:
         ModelError: if the mean is not finite or the SD is not positive.
-
-    Example:
-        >>> head = DensityHead(width=16, dropout=0.1, target_mean=0.88, target_sd=0.147)
-        >>> head(torch.rand(3, 16)).shape
-        torch.Size([3])
     """
 
+    name: ClassVar[HeadName]
+    outputs: ClassVar[int]
     target_mean: Tensor
     target_sd: Tensor
 
@@ -43,14 +64,74 @@ class DensityHead(nn.Module):
                 f"The density of the training folds has a finite mean and a positive SD, but {target_mean} and "
                 f"{target_sd} were found; check the target column."
             )
-        last = nn.Linear(width, 1)
+        last = nn.Linear(width, self.outputs)
         nn.init.normal_(last.weight, std=0.1 / math.sqrt(width))
         nn.init.zeros_(last.bias)
         self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Dropout(dropout), last)
         self.register_buffer("target_mean", torch.tensor(float(target_mean)))
         self.register_buffer("target_sd", torch.tensor(float(target_sd)))
 
-    def forward(self, vector_BD: Tensor) -> Tensor:
-        """Return the density ``(B,)`` in g/cm², in single precision under any autocast."""
-        z_B: Tensor = self.mlp(vector_BD).squeeze(-1).float()
+    def forward(self, vector_BD: Tensor) -> Estimate:
+        """Return the density of each patient and what else the head gives."""
+        return self.read(self.mlp(vector_BD).float())
+
+    @abstractmethod
+    def read(self, z: Tensor) -> Estimate:
+        """Return the estimate that ``(B, outputs)`` raw outputs stand for."""
+
+    def density_at(self, z_B: Tensor) -> Tensor:
+        """Return the density that lies ``z`` SDs from the mean of the training folds, g/cm²."""
         return self.target_mean + self.target_sd * z_B
+
+
+class DensityHead(Head):
+    """``density = mean + SD · z`` and nothing more.
+
+    Example:
+        >>> head = DensityHead(width=16, dropout=0.1, target_mean=0.88, target_sd=0.147)
+        >>> head(torch.rand(3, 16)).density.shape
+        torch.Size([3])
+    """
+
+    name, outputs = "point", 1
+
+    def read(self, z: Tensor) -> Estimate:
+        """Return the density alone."""
+        return Estimate(self.density_at(z.squeeze(-1)))
+
+
+class GaussianHead(Head):
+    """Mean and SD of a normal distribution of the density; the SD begins at that of the training folds.
+
+    Example:
+        >>> head = GaussianHead(width=16, dropout=0.1, target_mean=0.88, target_sd=0.147)
+        >>> bool((head(torch.rand(3, 16)).sd > 0).all())
+        True
+    """
+
+    name, outputs = "gaussian", 2
+
+    def read(self, z: Tensor) -> Estimate:
+        """Return the mean as the density, and the SD."""
+        return Estimate(self.density_at(z[:, 0]), sd=self.target_sd * (LEAST_SD + softplus(z[:, 1] + _SOFTPLUS_OF_ONE)))
+
+
+class QuantileHead(Head):
+    """5, 50 and 95 % quantile of the density: the median, and a step of zero or more to either side of it.
+
+    Example:
+        >>> head = QuantileHead(width=16, dropout=0.1, target_mean=0.88, target_sd=0.147)
+        >>> head(torch.rand(3, 16)).quantiles.shape
+        torch.Size([3, 3])
+    """
+
+    name, outputs = "quantile", 3
+
+    def read(self, z: Tensor) -> Estimate:
+        """Return the median as the density, and the three quantiles."""
+        median = self.density_at(z[:, 0])
+        below, above = (self.target_sd * _NORMAL_95 * softplus(z[:, side] + _SOFTPLUS_OF_ONE) for side in (1, 2))
+        return Estimate(median, quantiles=torch.stack([median - below, median, median + above], dim=-1))
+
+
+HEADS: dict[HeadName, type[Head]] = {kind.name: kind for kind in (DensityHead, GaussianHead, QuantileHead)}

@@ -11,7 +11,7 @@ from xattn_bmd.config import ModelConfig
 from xattn_bmd.errors import ModelError
 from xattn_bmd.models.fusion import Attention, Fusion, parameter_count
 from xattn_bmd.models.fusions import FUSIONS
-from xattn_bmd.models.heads import DensityHead
+from xattn_bmd.models.heads import HEADS, Estimate, Head
 from xattn_bmd.models.image import ImageEncoder
 from xattn_bmd.models.metadata import VariableEncoder
 from xattn_bmd.types import Variables, VariableSchema
@@ -23,10 +23,14 @@ class Output(NamedTuple):
     Attributes:
         density: ``(B,)`` g/cm².
         attention: attention between image and record, or None for a fusion without any.
+        sd: ``(B,)`` g/cm² of a Gaussian head, or None.
+        quantiles: ``(B, 3)`` g/cm², 5, 50 and 95 % of a quantile head, or None.
     """
 
     density: Tensor
     attention: Attention | None
+    sd: Tensor | None = None
+    quantiles: Tensor | None = None
 
 
 class FusionNetwork(nn.Module):
@@ -38,7 +42,7 @@ class FusionNetwork(nn.Module):
         image_encoder: ``(B, 1, H, W)`` → ``(B, P, D)``.
         variable_encoder: :class:`~xattn_bmd.types.Variables` → ``(B, V, D)``.
         fusion: tokens → ``(B, D)``.
-        head: ``(B, D)`` → ``(B,)`` g/cm².
+        head: ``(B, D)`` → :class:`~xattn_bmd.models.heads.Estimate`.
     """
 
     def __init__(
@@ -47,7 +51,7 @@ class FusionNetwork(nn.Module):
         image_encoder: ImageEncoder | None,
         variable_encoder: VariableEncoder | None,
         fusion: Fusion,
-        head: DensityHead,
+        head: Head,
     ) -> None:
         super().__init__()
         self.image_encoder = image_encoder
@@ -69,7 +73,8 @@ class FusionNetwork(nn.Module):
         image_BPD = None if self.image_encoder is None else self._image_tokens(image, features)
         variables_BVD = None if self.variable_encoder is None else self.variable_encoder(variables)
         fused = self.fusion(image_BPD, variables_BVD)
-        return Output(self.head(fused.vector), fused.attention)
+        estimate: Estimate = self.head(fused.vector)
+        return Output(estimate.density, fused.attention, sd=estimate.sd, quantiles=estimate.quantiles)
 
     def _image_tokens(self, image: Tensor | None, features: Tensor | None) -> Tensor:
         assert self.image_encoder is not None
@@ -87,7 +92,7 @@ def build_network(
     Args:
         fusion: a name in :data:`~xattn_bmd.models.fusions.FUSIONS`.
         schema: the clinical variables.
-        config: backbone and sizes.
+        config: backbone, sizes and head.
         target_mean: mean density of the training folds, g/cm².
         target_sd: standard deviation of the density of the training folds, g/cm².
 
@@ -115,7 +120,7 @@ def build_network(
         image_encoder = _image_encoder(config)
     if kind.uses_variables:
         variable_encoder = VariableEncoder(schema, width=config.width, dropout=config.dropout)
-    head = DensityHead(width=config.width, dropout=config.dropout, target_mean=target_mean, target_sd=target_sd)
+    head = HEADS[config.head](width=config.width, dropout=config.dropout, target_mean=target_mean, target_sd=target_sd)
     return FusionNetwork(image_encoder=image_encoder, variable_encoder=variable_encoder, fusion=kind(config), head=head)
 
 

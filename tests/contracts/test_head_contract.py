@@ -1,0 +1,102 @@
+"""One contract over every head: alone as in any batch, gradient everywhere, saved and loaded, ordered, positive."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tests.contracts.made_up import made_network, made_patients, rows
+from xattn_bmd.config import HEAD_LOSSES, TrainingConfig
+from xattn_bmd.losses import build_loss
+from xattn_bmd.models.heads import HEADS
+
+every_head = pytest.mark.parametrize("head", HEADS)
+
+
+def given_parts(output):
+    return {
+        name: part
+        for name, part in output._asdict().items()
+        if name in ("density", "sd", "quantiles") and part is not None
+    }
+
+
+@every_head
+def test_each_head_gives_a_density_and_its_own_part(head):
+    output = made_network("xattn", head=head)(*made_patients())
+    own = {"point": set(), "gaussian": {"sd"}, "quantile": {"quantiles"}}[head]
+    parts = given_parts(output)
+    assert set(parts) == {"density", *own}
+    assert all(part.dtype == torch.float32 and part.isfinite().all() for part in parts.values())
+    assert output.density.shape == (5,)
+    assert ((output.density > 0.3) & (output.density < 1.5)).all()
+
+
+@every_head
+def test_alone_and_in_any_batch_alike(head):
+    network, (image, variables) = made_network("xattn", head=head), made_patients()
+    with torch.no_grad():
+        together = given_parts(network(image, variables))
+        alone = [given_parts(network(image[[b]], rows(variables, [b]))) for b in range(5)]
+    for name, part in together.items():
+        torch.testing.assert_close(torch.cat([one[name] for one in alone]), part, atol=1e-6, rtol=0)
+
+
+@every_head
+def test_its_loss_reaches_every_parameter_of_the_network(head):
+    network = made_network("xattn", head=head, dropout=0.0).train()
+    loss = build_loss(TrainingConfig(loss=HEAD_LOSSES[head][0]))
+    loss(network(*made_patients(8)), torch.full((8,), 0.7), torch.ones(8)).backward()
+    assert [name for name, value in network.named_parameters() if value.grad is None] == []
+    assert bool((network.head.mlp[-1].weight.grad != 0).any(dim=1).all())
+
+
+@every_head
+def test_saved_and_loaded_head_says_the_same(head, tmp_path):
+    network, patients = made_network("concat", head=head), made_patients()
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, tmp_path / "n.safetensors")
+    other = made_network("concat", head=head, seed=7)
+    other.load_state_dict(load_file(tmp_path / "n.safetensors"))
+    expected, found = given_parts(network(*patients)), given_parts(other(*patients))
+    for name, part in expected.items():
+        torch.testing.assert_close(found[name], part, atol=0, rtol=0)
+
+
+@every_head
+def test_exported_head_says_the_same(head):
+    network, patients = made_network("concat", head=head), made_patients()
+    exported = torch.export.export(network, patients).module()(*patients)
+    for name, part in given_parts(network(*patients)).items():
+        torch.testing.assert_close(getattr(exported, name), part, atol=1e-6, rtol=0)
+
+
+@every_head
+def test_single_precision_under_autocast(head):
+    network, patients = made_network("metadata_only", head=head), made_patients()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        parts = given_parts(network(*patients))
+    assert all(part.dtype == torch.float32 for part in parts.values())
+
+
+@every_head
+def test_its_loss_falls_in_training_and_learns_the_spread(head):
+    torch.manual_seed(3)
+    network, (image, variables) = made_network("metadata_only", head=head, dropout=0.0).train(), made_patients(256)
+    wide = (variables.codes[:, 0] == 1) & ~variables.missing[:, 3]
+    target = 0.88 + torch.where(wide, 0.2, 0.02) * torch.randn(256)
+    loss, optimizer = (
+        build_loss(TrainingConfig(loss=HEAD_LOSSES[head][0])),
+        torch.optim.AdamW(network.parameters(), lr=3e-3),
+    )
+    losses = []
+    for _ in range(60):
+        output = network(image, variables)
+        losses.append(loss(output, target, torch.ones(256)))
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1] < losses[0]
+    spread = {"gaussian": lambda o: o.sd, "quantile": lambda o: o.quantiles[:, 2] - o.quantiles[:, 0]}.get(head)
+    if spread is not None:
+        found = spread(output)
+        known = ~variables.missing[:, 3]
+        assert found[wide].median() > 2 * found[~wide & known].median()
