@@ -268,5 +268,6 @@ def test_killed_on_dicom_files_and_started_again_gives_the_same_bytes(simulated,
     assert before and not (killed / "predictions.csv").exists()
     subprocess.run([*command, str(killed)], check=True, capture_output=True)
     assert all(path.stat().st_mtime_ns == when for path, when in before.items())
-    for name in ("predictions.csv", "metrics.csv", "screening.csv", "comparisons.csv", "fold_plan.json", "config.yaml"):
+    tables = ("predictions.csv", "metrics.csv", "screening.csv", "comparisons.csv")
+    for name in (*tables, "fold_plan.json", "config.yaml", "xattn/predictor.json", "ridge/predictor.json"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes(), name

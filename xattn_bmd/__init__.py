@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from xattn_bmd.models.network import build_network as build_network
     from xattn_bmd.simulate.cohort import simulate_cohort as simulate_cohort
     from xattn_bmd.training.crossval import compare as compare
+    from xattn_bmd.training.external import Evaluation as Evaluation
+    from xattn_bmd.training.external import evaluate as evaluate
     from xattn_bmd.training.fit import loss_weights as loss_weights
     from xattn_bmd.training.module import DensityModule as DensityModule
     from xattn_bmd.training.predictor import Predictor as Predictor
@@ -41,6 +43,7 @@ _HOMES = {
     "CohortDataModule": "data.datamodule",
     "CompareConfig": "config",
     "DensityModule": "training.module",
+    "Evaluation": "training.external",
     "FoldPlan": "data.folds",
     "ImageConfig": "config",
     "ModelConfig": "config",
@@ -50,6 +53,7 @@ _HOMES = {
     "XattnBmdError": "errors",
     "build_network": "models.network",
     "compare": "training.crossval",
+    "evaluate": "training.external",
     "get_reference": "bone.reference",
     "load_run": "training.run",
     "loss_weights": "training.fit",

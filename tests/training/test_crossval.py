@@ -55,8 +55,8 @@ def test_all_models_carry_the_same_plan_hash_and_folds(finished):
 
 def test_run_folder_holds_what_the_design_names(finished):
     names = {path.name for path in finished.folder.iterdir() if not path.name.startswith(".")}
-    files = {"config.yaml", "fold_plan.json", "cohort.json", "environment.json", "predictions.csv"}
-    tables = {"metrics.csv", "screening.csv", "comparisons.csv"}
+    files = {"config.yaml", "fold_plan.json", "cohort.json", "environment.json", "record.csv"}
+    tables = {"predictions.csv", "calibration.csv", "metrics.csv", "screening.csv", "comparisons.csv"}
     assert names == files | tables | set(tiny().models)
     fold = finished.folder / "xattn" / "repeat_00" / "fold_02"
     assert {path.name for path in fold.iterdir()} == {
@@ -64,6 +64,7 @@ def test_run_folder_holds_what_the_design_names(finished):
         "state.json",
         "history.csv",
         "predictions.csv",
+        "calibration.csv",
     }
 
 
@@ -109,7 +110,8 @@ def test_a_lost_fold_alone_is_repeated_and_the_bytes_are_the_same(finished, coho
     compare(cohort, out=copy, config=tiny(), progress=False)
     assert [(job.model, job.fold) for job in fitted] == [("concat", 1)]
     assert not list(copy.rglob(".partial-*"))
-    assert (copy / "predictions.csv").read_bytes() == (finished.folder / "predictions.csv").read_bytes()
+    for name in ("predictions.csv", "calibration.csv", "record.csv", "cohort.json"):
+        assert (copy / name).read_bytes() == (finished.folder / name).read_bytes()
 
 
 _SCRIPT = """
@@ -244,9 +246,10 @@ def test_a_diverging_fit_is_named(cohort, tmp_path, monkeypatch):
 
     from xattn_bmd.training.estimator import Estimator
 
-    monkeypatch.setattr(
-        Estimator, "predict", lambda self, cohort, *, cache, rows, accelerator: np.full(len(rows), np.nan)
-    )
+    def diverged(self, cohort, *, cache, rows, accelerator):
+        return pd.DataFrame({"prediction": np.full(len(rows), np.nan)})
+
+    monkeypatch.setattr(Estimator, "predict_table", diverged)
     with pytest.raises(RunError, match="ridge diverged on repeat 0, fold 0"):
         compare(cohort, out=tmp_path / "RUN", config=tiny(models=("ridge",)), progress=False)
 
@@ -289,12 +292,13 @@ def test_a_re_sorted_table_continues_to_the_same_bytes(finished, cohort_table, t
     assert (copy / "predictions.csv").read_bytes() == (finished.folder / "predictions.csv").read_bytes()
 
 
-def test_a_lost_table_is_written_again(finished, cohort, tmp_path):
+@pytest.mark.parametrize("name", ["metrics.csv", "calibration.csv", "record.csv"])
+def test_a_lost_table_is_written_again(finished, cohort, tmp_path, name):
     copy = tmp_path / "RUN"
     shutil.copytree(finished.folder, copy)
-    (copy / "metrics.csv").unlink()
+    (copy / name).unlink()
     compare(cohort, out=copy, config=tiny(), progress=False)
-    assert (copy / "metrics.csv").read_bytes() == (finished.folder / "metrics.csv").read_bytes()
+    assert (copy / name).read_bytes() == (finished.folder / name).read_bytes()
 
 
 def test_a_record_without_variables_has_no_record_model(tmp_path):

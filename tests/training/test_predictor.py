@@ -13,11 +13,13 @@ import timm
 import torch
 import yaml
 from safetensors.torch import save_file
+from scipy.stats import norm
 
 from tests.cohorts import ROLES, write_cohort
 from tests.training.settings import tiny
 from xattn_bmd import Cohort, Predictor, compare, get_reference, t_score
-from xattn_bmd.errors import CohortError, RunError
+from xattn_bmd.errors import CohortError, MetricError, RunError
+from xattn_bmd.training.development import Development
 from xattn_bmd.training.estimator import load_estimator
 
 MODELS = ("xattn", "metadata_only", "ridge", "boosted_trees")
@@ -163,6 +165,98 @@ def test_damaged_files_are_named(run, tmp_path, damage):
 def test_roles_survive_the_round_trip(run, cohort):
     assert Predictor.from_run(run, "ridge").roles == cohort.roles
     assert yaml.safe_load((run.folder / "config.yaml").read_text())["reference"] == cohort.roles.reference
+
+
+def test_a_predictor_of_an_older_run_says_how_to_write_it_anew(run, tmp_path):
+    shutil.copytree(run.folder / "ridge", tmp_path / "model")
+    file = tmp_path / "model" / "predictor.json"
+    record = json.loads(file.read_text())
+    del record["development"]
+    file.write_text(json.dumps(record | {"format": "xattn-bmd-predictor-1"}))
+    with pytest.raises(RunError, match="run the same `compare` command again"):
+        Predictor.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9])
+@pytest.mark.parametrize("model", ["ridge", "xattn"])
+def test_interval_is_cv_plus_as_written_down_in_its_definition(run, new_cohort, model, level):
+    predictor = Predictor.from_run(run, model)
+    each = predictor.estimate_folds(new_cohort).density
+    scored = run.predictions[run.predictions["model"] == model]
+    residual = (scored["target"] - scored["prediction"]).abs().to_numpy()
+    centres = each[scored["fold"].to_numpy()]
+    rank = int(np.ceil(level * (len(residual) + 1)))
+    table = predictor.predict(new_cohort, level=level)
+    np.testing.assert_allclose(table["high"], np.sort(centres + residual[:, None], axis=0)[rank - 1], atol=1e-6)
+    np.testing.assert_allclose(table["low"], np.sort(centres - residual[:, None], axis=0)[-rank], atol=1e-6)
+    assert set(table["level"]) == {level}
+
+
+def test_a_level_that_the_cohort_is_too_small_for_has_no_ends(run, new_cohort):
+    table = Predictor.from_run(run, "ridge").predict(new_cohort, level=0.99)
+    assert np.isinf(table["low"]).all() and np.isinf(table["high"]).all()
+    with pytest.raises(MetricError, match="between 0 and 1"):
+        Predictor.from_run(run, "ridge").predict(new_cohort, level=90)
+
+
+def test_probability_of_low_density_follows_the_out_of_fold_line(run, new_cohort):
+    scored = run.predictions[run.predictions["model"] == "ridge"]
+    (slope, intercept), (left,), *_ = np.polyfit(scored["prediction"], scored["target"], 1, full=True)
+    table = Predictor.from_run(run, "ridge").predict(new_cohort)
+    reference = get_reference(run.config.reference)
+    centre, sd = intercept + slope * table["prediction"], np.sqrt(left / (len(scored) - 2))
+    np.testing.assert_allclose(table["probability_low"], norm.cdf(reference.mean - reference.sd, loc=centre, scale=sd))
+
+
+def test_development_is_kept_as_numbers(run, cohort):
+    kept = Predictor.from_run(run, "ridge").development
+    assert (kept.n, kept.patients) == (len(cohort), len(set(cohort.patient_ids)))
+    assert (kept.target_mean, kept.target_sd) == pytest.approx((cohort.targets.mean(), cohort.targets.std(ddof=1)))
+    internal = {(row.metric, row.threshold, row.average): row for row in kept.internal if row.threshold == -1.0}
+    stored = run.screening().query("model == 'ridge' and metric == 'auroc' and threshold == -1").iloc[0]
+    assert internal["auroc", -1.0, ""].value == pytest.approx(stored["value"])
+    assert internal["auroc", -1.0, ""].high == pytest.approx(stored["high"])
+    residuals = (run.predictions["prediction"] - run.predictions["target"]).abs()[run.predictions["model"] == "ridge"]
+    np.testing.assert_array_equal(np.sort(kept.residuals.size), np.sort(residuals))
+
+
+def test_development_knows_its_patients_and_pictures_and_no_others(run, cohort):
+    from xattn_bmd.data.cache import cached_images
+
+    seen = Predictor.from_run(run, "ridge").development.seen
+    cache = cached_images(cohort.image_paths, image=run.config.image, folder=run.folder.parent / "cache")
+    assert all(map(seen.has_patient, cohort.patient_ids)) and all(map(seen.has_picture, cache.content_hashes))
+    assert not seen.has_patient("q001") and not seen.has_picture("0" * 64)
+    text = (run.folder / "ridge" / "predictor.json").read_text()
+    assert not [content for content in cache.content_hashes if content in text]
+
+
+def test_development_survives_the_round_trip(run):
+    kept = Predictor.from_run(run, "xattn").development
+    again = Development.from_dict(json.loads(json.dumps(kept.to_dict(), allow_nan=False)))
+    assert again.to_dict() == kept.to_dict()
+    np.testing.assert_array_equal(again.residuals.fold, kept.residuals.fold)
+
+
+def test_residuals_of_repeats_point_at_the_model_of_their_own_repeat_and_fold(cohort_table, tmp_path):
+    cohort = Cohort.from_csv(cohort_table, images=cohort_table.parent / "images")
+    config = tiny(models=("ridge",), repeats=2)
+    run = compare(cohort, out=tmp_path / "RUN", config=config, cache=tmp_path / "cache", progress=False)
+    predictor = Predictor.from_run(run, "ridge")
+    kept = predictor.development.residuals
+    for position, estimator in enumerate(predictor.estimators):
+        own = {name: estimator.record[name] for name in ("repeat", "fold")}
+        rows = run.predictions[(run.predictions[list(own)] == pd.Series(own)).all(axis=1)]
+        expected = np.sort((rows["prediction"] - rows["target"]).abs())
+        np.testing.assert_array_equal(kept.size[kept.fold == position], expected)
+
+
+def test_a_run_killed_before_its_predictors_were_written_is_completed_to_the_same_bytes(run, cohort):
+    files = [run.folder / model / "predictor.json" for model in MODELS]
+    before = [file.read_bytes() for file in files]
+    files[0].unlink()
+    compare(cohort, out=run.folder, config=run.config, cache=run.folder.parent / "cache", progress=False)
+    assert [file.read_bytes() for file in files] == before
 
 
 @pytest.fixture(scope="module")

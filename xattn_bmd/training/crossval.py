@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -22,19 +21,19 @@ from xattn_bmd.errors import CohortError, FoldPlanError, ModelError
 from xattn_bmd.models.network import build_network
 from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.fit import Job, Study, fit_job, reference_of
-from xattn_bmd.training.predictor import write_predictor
+from xattn_bmd.training.predictor_file import write_predictors
 from xattn_bmd.training.progress import FitProgress
 from xattn_bmd.training.registry import check_models, uses_images
+from xattn_bmd.training.results import has_results, write_results
 from xattn_bmd.training.run import (
     Run,
     fold_folder,
-    has_results,
     load_run,
     locked,
     open_run,
     write_fold,
-    write_results,
 )
+from xattn_bmd.training.run_record import pictures_digest
 from xattn_bmd.training.tabular import TABULAR
 from xattn_bmd.types import Variables
 
@@ -99,7 +98,7 @@ def compare(
         pictures = _decode(study, bar) if needs_images else {}
         plan.check_leakage(dict(zip(cohort.radiograph_ids, cohort.patient_ids, strict=True)), pictures or None)
         with locked(Path(out)):
-            open_run(Path(out), config=settings, plan=plan, cohort=cohort, images=_digest(pictures))
+            open_run(Path(out), config=settings, plan=plan, cohort=cohort, images=pictures_digest(pictures))
             _fit_all(study, Path(out), bar)
     return load_run(out)
 
@@ -128,10 +127,9 @@ def _fit_all(study: Study, out: Path, bar: FitProgress) -> None:
         result = fit_job(job, study, on_epoch=bar.epoch)
         write_fold(fold_folder(out, job), result)
         bar.end(job)
-    for model in study.config.models:
-        write_predictor(out / model, study)
-    if open_jobs or not has_results(out):
+    if open_jobs or not has_results(out, config=study.config):
         write_results(out, jobs=jobs, config=study.config, plan=study.plan, simulated=study.cohort.roles.simulated)
+    write_predictors(out, study)
 
 
 def _settings(
@@ -216,11 +214,6 @@ def _decode(study: Study, bar: FitProgress) -> dict[str, str]:
     )
     study.open_features(progress=bar.encoded)
     return dict(zip(cache.ids, cache.content_hashes, strict=True))
-
-
-def _digest(pictures: dict[str, str]) -> str:
-    lines = [f"{name} {content}" for name, content in sorted(pictures.items())]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 @contextmanager

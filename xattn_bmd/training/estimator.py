@@ -9,23 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from xattn_bmd.config import ModelConfig
+from xattn_bmd.config import HeadName, ModelConfig
 from xattn_bmd.data.cache import ImageCache
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.datamodule import cohort_arrays
 from xattn_bmd.data.dataset import CohortArrays, CohortDataset, row_blocks
 from xattn_bmd.data.variables import VariableEncoder
 from xattn_bmd.errors import RunError
-from xattn_bmd.models.network import FusionNetwork, build_network
+from xattn_bmd.models.network import FusionNetwork, Output, build_network
 from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.registry import uses_images
 from xattn_bmd.training.tabular import TABULAR
+from xattn_bmd.types import HEAD_COLUMNS
 
 FORMAT = "xattn-bmd-estimator-1"
 WEIGHTS_FILE, STATE_FILE = "network.safetensors", "state.json"
@@ -75,10 +77,35 @@ class Estimator:
         Returns:
             ``(N,)`` float64, g/cm².
         """
+        table = self.predict_table(cohort, cache=cache, rows=rows, accelerator=accelerator, features=features)
+        return table["prediction"].to_numpy(dtype=np.float64)
+
+    def predict_table(
+        self,
+        cohort: Cohort,
+        *,
+        cache: ImageCache | None,
+        rows: Sequence[int] | None = None,
+        accelerator: str = "auto",
+        features: NDArray[np.float32] | None = None,
+    ) -> pd.DataFrame:
+        """Return the predicted density of some rows of a cohort, with what the network's head says beside it.
+
+        Args:
+            cohort: as in :meth:`predict`, and so are the others.
+            cache: opened images.
+            rows: rows wanted.
+            accelerator: where a network runs.
+            features: feature maps of the frozen trunk.
+
+        Returns:
+            One row for each row wanted, in that order: ``prediction``, then those of
+            :data:`~xattn_bmd.types.HEAD_COLUMNS` that the head gives, g/cm².
+        """
         chosen = list(range(len(cohort))) if rows is None else list(rows)
         if self.network is None:
             design = self.encoder.design_matrix(cohort.table)[0][chosen]
-            return TABULAR[self.model].predict(self.tensors, design)
+            return pd.DataFrame({"prediction": TABULAR[self.model].predict(self.tensors, design)})
         arrays = cohort_arrays(cohort, encoder=self.encoder, cache=cache if self.uses_images else None)
         arrays = replace(arrays, features=features if self.uses_images else None)
         return predict_rows(self.build().to(torch_device(accelerator)), arrays, chosen)
@@ -145,8 +172,8 @@ def load_estimator(folder: Path) -> Estimator:
     )
 
 
-def predict_rows(network: FusionNetwork, arrays: CohortArrays, rows: Sequence[int]) -> NDArray[np.float64]:
-    """Return ``(len(rows),)`` densities in g/cm², on the device where the network is."""
+def predict_rows(network: FusionNetwork, arrays: CohortArrays, rows: Sequence[int]) -> pd.DataFrame:
+    """Return the table of :meth:`Estimator.predict_table`, computed on the device where the network is."""
     dataset = CohortDataset(arrays, rows)
     device = next(network.parameters()).device
     parts = []
@@ -156,5 +183,25 @@ def predict_rows(network: FusionNetwork, arrays: CohortArrays, rows: Sequence[in
             batch = dataset.__getitems__(block.tolist())
             variables = type(batch.variables)(*(part.to(device) for part in batch.variables))
             features = None if batch.features is None else batch.features[:, 0].to(device)
-            parts.append(network(batch.image.to(device), variables, features).density.float().cpu().numpy())
-    return np.concatenate(parts).astype(np.float64)
+            parts.append(_columns(network(batch.image.to(device), variables, features)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def head_columns(head: HeadName) -> tuple[str, ...]:
+    """Return those of :data:`~xattn_bmd.types.HEAD_COLUMNS` that a head gives.
+
+    Example:
+        >>> head_columns("quantile")
+        ('q05', 'q50', 'q95')
+    """
+    columns: dict[HeadName, tuple[str, ...]] = {"point": (), "gaussian": HEAD_COLUMNS[:1], "quantile": HEAD_COLUMNS[1:]}
+    return columns[head]
+
+
+def _columns(output: Output) -> pd.DataFrame:
+    columns = {"prediction": output.density}
+    if output.sd is not None:
+        columns |= dict(zip(head_columns("gaussian"), [output.sd], strict=True))
+    if output.quantiles is not None:
+        columns |= dict(zip(head_columns("quantile"), output.quantiles.unbind(-1), strict=True))
+    return pd.DataFrame({name: value.float().cpu().numpy().astype(np.float64) for name, value in columns.items()})

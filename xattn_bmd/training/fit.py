@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,11 @@ from xattn_bmd.models.network import build_network
 from xattn_bmd.seeds import derive_seed
 from xattn_bmd.training.callbacks import BestWeights, History
 from xattn_bmd.training.device import torch_device
-from xattn_bmd.training.estimator import Estimator
+from xattn_bmd.training.estimator import Estimator, head_columns
 from xattn_bmd.training.features import frozen_features
 from xattn_bmd.training.module import DensityModule
 from xattn_bmd.training.registry import uses_images
-from xattn_bmd.training.tabular import TABULAR, TabularData, fit_tabular
+from xattn_bmd.training.tabular import TABULAR, TabularData, fit_tabular, refit_tabular
 from xattn_bmd.types import PREDICTION_COLUMNS
 
 
@@ -88,17 +88,24 @@ class FoldResult:
 
     Attributes:
         estimator: the fitted model.
-        predictions: the scored fold, columns ``PREDICTION_COLUMNS``.
+        predictions: the scored fold: :func:`table_columns`.
+        calibration: the inner validation part, same columns; None under the protocol ``paper``, which has none.
         history: one row per epoch; empty for scikit-learn baselines.
     """
 
     estimator: Estimator
     predictions: pd.DataFrame
+    calibration: pd.DataFrame | None = None
     history: list[dict[str, float]] = field(default_factory=list)
 
 
 def fit_job(job: Job, study: Study, *, on_epoch: Callable[[int], None] | None = None) -> FoldResult:
-    """Fit one model on the training part of one fold and predict the scored part.
+    """Fit one model on the training part of one fold; predict the scored part and the inner validation part.
+
+    The predictions of the validation part calibrate what is built on the scored ones (protocol ``nested``).  A network
+    was not trained on that part, but its epoch was chosen there, so errors are a little smaller than on new patients.
+    A scikit-learn baseline is fitted on it, so the part is predicted by a second fit: same hyper-parameter, chosen on
+    both parts, fitted on the training part alone.
 
     Args:
         job: which model, repeat and fold.
@@ -114,16 +121,22 @@ def fit_job(job: Job, study: Study, *, on_epoch: Callable[[int], None] | None = 
         estimator = _fit_tabular(job, study, split)
     else:
         estimator, history = _fit_network(job, study, on_epoch)
-    cache = study.open_cache() if estimator.uses_images else None
-    rows = _rows(study.cohort, split.test)
-    accelerator = study.config.training.accelerator
-    predicted = estimator.predict(study.cohort, cache=cache, rows=rows, accelerator=accelerator)
-    if not np.all(np.isfinite(predicted)):
-        raise RunError(
-            f"Predictions must be finite, but {job.model} diverged on repeat {job.repeat}, fold {job.fold}; "
-            "lower the learning rate."
-        )
-    return FoldResult(estimator, _prediction_table(job, study.cohort, rows, predicted), history)
+    scored = _prediction_table(job, study, estimator, split.test)
+    if study.config.protocol == "paper":
+        return FoldResult(estimator, scored, history=history)
+    held_out = _without_validation(job, study, split, estimator) if job.model in TABULAR else estimator
+    return FoldResult(estimator, scored, _prediction_table(job, study, held_out, split.validation), history)
+
+
+def table_columns(config: CompareConfig) -> list[str]:
+    """Return the columns of a comparison's predictions; those of a head come last, where a network has one.
+
+    Example:
+        >>> table_columns(CompareConfig()) == list(PREDICTION_COLUMNS)
+        True
+    """
+    networks = any(name not in TABULAR for name in config.models)
+    return [*PREDICTION_COLUMNS, *(head_columns(config.model.head) if networks else ())]
 
 
 def _fit_network(
@@ -209,20 +222,33 @@ def _trainer(config: CompareConfig, best: BestWeights, history: History) -> pl.T
 
 
 def _fit_tabular(job: Job, study: Study, split: Split) -> Estimator:
-    cohort, nested = study.cohort, study.config.protocol == "nested"
-    rows = _rows(cohort, (*split.train, *split.validation) if nested else split.train)
-    scored = _rows(cohort, split.test)
-    encoder = VariableEncoder.fit(cohort.table.iloc[rows], cohort.schema)
-    design = encoder.design_matrix(cohort.table)[0]
-    data = TabularData(
-        train=design[rows],
-        target=cohort.targets[rows],
-        patients=[cohort.patient_ids[row] for row in rows],
-        choose_on=None if nested else (design[scored], cohort.targets[scored]),
-        seed=derive_seed(study.config.seed, job.model, job.repeat, job.fold),
-    )
+    nested = study.config.protocol == "nested"
+    encoder, data = _tabular_data(job, study, (*split.train, *split.validation) if nested else split.train)
+    if not nested:
+        scored = _rows(study.cohort, split.test)
+        design = encoder.design_matrix(study.cohort.table)[0]
+        data = replace(data, choose_on=(design[scored], study.cohort.targets[scored]))
     tensors, chosen = fit_tabular(job.model, data)
     return Estimator(job.model, encoder, None, dict(tensors), _record(job, study) | {"chosen": chosen})
+
+
+def _without_validation(job: Job, study: Study, split: Split, fitted: Estimator) -> Estimator:
+    encoder, data = _tabular_data(job, study, split.train)
+    tensors = refit_tabular(job.model, data, chosen=fitted.record["chosen"])
+    return replace(fitted, encoder=encoder, tensors=dict(tensors))
+
+
+def _tabular_data(job: Job, study: Study, radiograph_ids: tuple[str, ...]) -> tuple[VariableEncoder, TabularData]:
+    cohort, rows = study.cohort, _rows(study.cohort, radiograph_ids)
+    encoder = VariableEncoder.fit(cohort.table.iloc[rows], cohort.schema)
+    data = TabularData(
+        train=encoder.design_matrix(cohort.table)[0][rows],
+        target=cohort.targets[rows],
+        patients=[cohort.patient_ids[row] for row in rows],
+        choose_on=None,
+        seed=derive_seed(study.config.seed, job.model, job.repeat, job.fold),
+    )
+    return encoder, data
 
 
 def _record(job: Job, study: Study) -> dict[str, Any]:
@@ -239,7 +265,16 @@ def _rows(cohort: Cohort, radiograph_ids: tuple[str, ...]) -> list[int]:
     return sorted(position[name] for name in radiograph_ids)
 
 
-def _prediction_table(job: Job, cohort: Cohort, rows: list[int], predicted: NDArray[np.float64]) -> pd.DataFrame:
+def _prediction_table(job: Job, study: Study, estimator: Estimator, radiograph_ids: tuple[str, ...]) -> pd.DataFrame:
+    cohort, rows = study.cohort, _rows(study.cohort, radiograph_ids)
+    cache = study.open_cache() if estimator.uses_images else None
+    accelerator = study.config.training.accelerator
+    predicted = estimator.predict_table(cohort, cache=cache, rows=rows, accelerator=accelerator)
+    if not np.isfinite(predicted.to_numpy()).all():
+        raise RunError(
+            f"Predictions must be finite, but {job.model} diverged on repeat {job.repeat}, fold {job.fold}; "
+            "lower the learning rate."
+        )
     columns = {
         "radiograph_id": [cohort.radiograph_ids[row] for row in rows],
         "patient_id": [cohort.patient_ids[row] for row in rows],
@@ -248,6 +283,6 @@ def _prediction_table(job: Job, cohort: Cohort, rows: list[int], predicted: NDAr
         "repeat": job.repeat,
         "fold": job.fold,
         "target": cohort.targets[rows],
-        "prediction": predicted,
     }
-    return pd.DataFrame(columns, columns=list(PREDICTION_COLUMNS))
+    table = pd.concat([pd.DataFrame(columns), predicted], axis=1)
+    return table.reindex(columns=table_columns(study.config))

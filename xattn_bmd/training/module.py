@@ -9,9 +9,9 @@ import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from xattn_bmd.config import TrainingConfig
+from xattn_bmd.config import TrainingConfig, check_head_loss
 from xattn_bmd.losses import DensityWeights, build_loss
-from xattn_bmd.models.network import FusionNetwork
+from xattn_bmd.models.network import FusionNetwork, Output
 from xattn_bmd.types import Batch
 
 
@@ -24,6 +24,9 @@ class DensityModule(pl.LightningModule):
         network: the network; it returns density in g/cm².
         config: loss, optimiser and schedule.
         weights: loss weights fitted on the training part, or None for equal weights.
+
+    Raises:
+        ConfigError: if the loss does not train the network's head.
 
     Example:
         >>> from xattn_bmd.config import ModelConfig
@@ -40,6 +43,7 @@ class DensityModule(pl.LightningModule):
         self, network: FusionNetwork, *, config: TrainingConfig, weights: DensityWeights | None = None
     ) -> None:
         super().__init__()
+        check_head_loss(network.head.name, config.loss)
         self.network = network.to(memory_format=torch.channels_last)
         self.config = config
         self._loss = build_loss(config)
@@ -47,31 +51,29 @@ class DensityModule(pl.LightningModule):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return ``(B,)`` density in g/cm²."""
-        density: Tensor = self.network(batch.image, batch.variables, batch.features).density
-        return density
+        return self._predict(batch).density
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the weighted loss of a batch."""
-        loss = self._loss(self(batch).float(), batch.target, self._weight(batch.target))
+        loss = self._loss(self._predict(batch), batch.target, self._weight(batch.target))
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.target), sync_dist=True)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the loss and the mean absolute error of a batch."""
-        density = self(batch).float()
-        equal = torch.ones_like(batch.target)
-        loss = self._loss(density, batch.target, equal)
-        error = (density - batch.target).abs().mean()
+        predicted = self._predict(batch)
+        loss = self._loss(predicted, batch.target, torch.ones_like(batch.target))
+        error = (predicted.density - batch.target).abs().mean()
         self.log_dict({"val_loss": loss, "val_mae": error}, batch_size=len(batch.target), sync_dist=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the mean absolute error of a batch of the scored fold."""
-        error = (self(batch).float() - batch.target).abs().mean()
+        error = (self(batch) - batch.target).abs().mean()
         self.log("test_mae", error, batch_size=len(batch.target), sync_dist=True)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> tuple[Tensor, Tensor]:
         """Return ``(row (B,), density (B,) in g/cm²)``."""
-        return batch.row, self(batch).float()
+        return batch.row, self(batch)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW without decay on biases and norms, under a one-cycle schedule stepped every batch."""
@@ -83,6 +85,10 @@ class DensityModule(pl.LightningModule):
             optimizer, max_lr=self.config.learning_rate, total_steps=max(steps, 2), pct_start=0.2
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _predict(self, batch: Batch) -> Output:
+        output: Output = self.network(batch.image, batch.variables, batch.features)
+        return output
 
     def _weight(self, target: Tensor) -> Tensor:
         return torch.ones_like(target) if self._weights is None else self._weights(target)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import io
 import json
+import operator
 import os
 import platform
 from collections.abc import Iterator
@@ -23,18 +23,16 @@ from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.config import CompareConfig, from_dict, to_dict
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.folds import FoldPlan
+from xattn_bmd.data.roles import CohortRoles
 from xattn_bmd.errors import RunError
 from xattn_bmd.metrics.predictions import read_predictions
 from xattn_bmd.metrics.tables.comparisons import comparisons_table
-from xattn_bmd.metrics.tables.regression import metrics_table
-from xattn_bmd.metrics.tables.screening import screening_table
 from xattn_bmd.training.fit import FoldResult, Job, reference_of
+from xattn_bmd.training.run_record import cohort_facts, read_calibration, read_record_table, record_table, same_facts
 
 CONFIG, PLAN, COHORT = "config.yaml", "fold_plan.json", "cohort.json"
 ENVIRONMENT, PREDICTIONS = "environment.json", "predictions.csv"
-TABLES = ("metrics.csv", "screening.csv", "comparisons.csv")
-PROTOCOL_LABELS = {"nested": "nested", "paper": "paper (optimistic)"}
-"""How each protocol is named in every table."""
+CALIBRATION, RECORD = "calibration.csv", "record.csv"
 
 _LOCK = ".lock"
 _PACKAGES = ("xattn-bmd", "torch", "torchvision", "timm", "pytorch-lightning", "scikit-learn", "numpy", "pandas")
@@ -65,6 +63,24 @@ class Run:
     def predictions(self) -> pd.DataFrame:
         """Out-of-fold predictions of every model: one row per radiograph, model and repeat."""
         return read_predictions(self.folder / PREDICTIONS)
+
+    @cached_property
+    def calibration(self) -> pd.DataFrame | None:
+        """What each fold's models predict for the fold's inner validation part, or None (protocol ``paper``).
+
+        Columns as in the predictions; ``fold`` is the scored fold whose model made the prediction.  How the rows were
+        made: :func:`xattn_bmd.training.fit.fit_job`.
+        """
+        return read_calibration(self.folder / CALIBRATION)
+
+    @cached_property
+    def record(self) -> pd.DataFrame | None:
+        """Clinical record of every radiograph, as in the cohort's table; None in a run that kept none.
+
+        ``radiograph_id``, ``patient_id``, ``site``, ``side`` and the categorical variables are text, empty where not
+        known; the numeric variables are numbers, NaN where not known.
+        """
+        return read_record_table(self.folder / RECORD, numeric=self._roles().schema.numeric)
 
     def metrics(self) -> pd.DataFrame:
         """Regression metrics of every model, with patient-bootstrap 95 % intervals."""
@@ -97,7 +113,11 @@ class Run:
                     f"but {name!r} was given{hint}"
                 )
         both = self.predictions[self.predictions["model"].isin([model_a, model_b])]
-        return comparisons_table(both, against=model_b, seed=self.config.seed)
+        reference = get_reference(reference_of(self.config))
+        return comparisons_table(both, reference=reference, against=model_b, seed=self.config.seed)
+
+    def _roles(self) -> CohortRoles:
+        return CohortRoles.from_dict(json.loads((self.folder / COHORT).read_text())["roles"])
 
 
 def load_run(folder: str | Path) -> Run:
@@ -161,12 +181,14 @@ def open_run(folder: Path, *, config: CompareConfig, plan: FoldPlan, cohort: Coh
     """
     described = {
         CONFIG: yaml.safe_dump(to_dict(config), sort_keys=False),
-        COHORT: _json(_cohort_record(cohort, images)),
+        COHORT: _json(cohort_facts(cohort, images=images)),
         PLAN: plan.to_json(),
+        RECORD: record_table(cohort).to_csv(index=False),
     }
     for name, content in described.items():
         present = folder / name
-        if present.is_file() and present.read_text() != content:
+        same = same_facts if name == COHORT else operator.eq
+        if present.is_file() and not same(present.read_text(), content):
             raise RunError(
                 f"A run folder is continued only with the same settings, but {folder} holds another {name}"
                 f"{_first_difference(present.read_text(), content)}; choose another output folder, or delete this one."
@@ -197,30 +219,8 @@ def write_fold(target: Path, result: FoldResult) -> None:
         if result.history:
             pd.DataFrame(result.history).to_csv(folder / "history.csv", index=False)
         result.predictions.to_csv(folder / PREDICTIONS, index=False)
-
-
-def has_results(folder: Path) -> bool:
-    """Tell whether every table of the finished run is there."""
-    return all((folder / name).is_file() for name in (PREDICTIONS, *TABLES))
-
-
-def write_results(folder: Path, *, jobs: list[Job], config: CompareConfig, plan: FoldPlan, simulated: bool) -> None:
-    """Join the folds' predictions in one table and score it; every scored row says under which conditions it arose."""
-    parts = [fold_folder(folder, job) / PREDICTIONS for job in jobs]
-    texts = [part.read_text().splitlines(keepends=True) for part in parts]
-    rows = [line for text in texts for line in text[1:]]
-    joined = "".join([texts[0][0], *rows])
-    predictions = read_predictions(io.StringIO(joined))
-    scored = (
-        metrics_table(predictions, seed=config.seed),
-        screening_table(predictions, get_reference(reference_of(config)), seed=config.seed),
-        comparisons_table(predictions, against="concat", seed=config.seed),
-    )
-    protocol = PROTOCOL_LABELS[config.protocol]
-    for name, table in zip(TABLES, scored, strict=True):
-        labelled = table.assign(protocol=protocol, simulated=simulated, plan_hash=plan.hash)
-        atomic_write(folder / name, labelled.to_csv(index=False))
-    atomic_write(folder / PREDICTIONS, joined)
+        if result.calibration is not None:
+            result.calibration.to_csv(folder / CALIBRATION, index=False)
 
 
 def environment() -> dict[str, Any]:
@@ -243,17 +243,6 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _cohort_record(cohort: Cohort, images: str) -> dict[str, Any]:
-    return {
-        "fingerprint": cohort.fingerprint,
-        "images": images,
-        "radiographs": len(cohort),
-        "patients": len(set(cohort.patient_ids)),
-        "simulated": cohort.roles.simulated,
-        "roles": cohort.roles.to_dict(),
-    }
 
 
 def _stored(path: Path) -> pd.DataFrame:

@@ -62,7 +62,18 @@ def fit_tabular(name: str, data: TabularData) -> tuple[Arrays, float]:
     """
     model = TABULAR[name]
     chosen = model.choices[int(np.argmin(_choice_losses(model, data)))]
-    return model.fit(data.train, data.target, [chosen], data.seed)[0], chosen
+    return refit_tabular(name, data, chosen=chosen), chosen
+
+
+def refit_tabular(name: str, data: TabularData, *, chosen: float) -> Arrays:
+    """Fit once more with a hyper-parameter that was chosen before.
+
+    Args:
+        name: ``"ridge"`` or ``"boosted_trees"``.
+        data: the rows to fit on.
+        chosen: from :func:`fit_tabular`.
+    """
+    return TABULAR[name].fit(data.train, data.target, [chosen], data.seed)[0]
 
 
 def _choice_losses(model: TabularModel, data: TabularData) -> Array:

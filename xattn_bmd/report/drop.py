@@ -1,0 +1,65 @@
+"""Internal beside external as plain text for a console or a log."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from xattn_bmd.bone.tscore import NORMAL_EDGE
+from xattn_bmd.report.tables import SIMULATED, UNDEFINED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = {
+    "r2": "R²",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "pearson_r": "r",
+    "auroc": "AUROC",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+}
+"""Metrics that the text shows; the table has all of them."""
+
+_LAYOUT = "{:<14} {:<12} {:>22} {:>22} {:>24}"
+
+
+def drop_text(drop: pd.DataFrame, *, simulated: bool) -> str:
+    """Return the main metrics of every model in both cohorts, one line each, under 100 columns wide.
+
+    Args:
+        drop: columns ``model, metric, threshold``, then ``internal``, ``external`` and ``change``, each with ``_low``
+            and ``_high``, ``n_internal`` and ``n_external``.
+        simulated: whether the radiographs of either cohort are simulated.
+
+    Example:
+        >>> import pandas as pd
+        >>> ends = {f"{side}{end}": 0.1 for side in ("internal", "external", "change") for end in ("", "_low", "_high")}
+        >>> row = {"model": "ridge", "metric": "mae", "threshold": None, "n_internal": 40, "n_external": 24} | ends
+        >>> drop_text(pd.DataFrame([row]), simulated=False).splitlines()[-1].split(maxsplit=2)
+        ['ridge', 'MAE', '0.100 [0.100, 0.100]   0.100 [0.100, 0.100]  +0.100 [+0.100, +0.100]']
+    """
+    head = drop.iloc[0]
+    lines = [SIMULATED] if simulated else []
+    lines.append(
+        f"internal: {head['n_internal']} radiographs, out-of-fold; external: {head['n_external']} radiographs; "
+        "95 % intervals"
+    )
+    lines.append(
+        "MAE, RMSE in g/cm²; AUROC, sensitivity, specificity: T < -1; nothing was fitted on the external cohort"
+    )
+    lines.append(_LAYOUT.format("model", "metric", "internal", "external", "change").rstrip())
+    screened = drop["threshold"].isna() | (drop["threshold"] == NORMAL_EDGE)
+    for row in drop[screened & drop["metric"].isin(SHOWN)].to_dict("records"):
+        cells = [_cell(row, "internal"), _cell(row, "external"), _cell(row, "change", sign="+")]
+        lines.append(_LAYOUT.format(str(row["model"])[:14], SHOWN[str(row["metric"])], *cells).rstrip())
+    return "\n".join(lines)
+
+
+def _cell(row: dict[Any, Any], name: str, *, sign: str = "") -> str:
+    value, low, high = (float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+    if math.isnan(value):
+        return UNDEFINED
+    text = f"{value:{sign}.3f}"
+    return text if math.isnan(low) else f"{text} [{low:{sign}.3f}, {high:{sign}.3f}]"

@@ -1,0 +1,238 @@
+"""External validation: a finished predictor on another cohort, with nothing fitted there.
+
+Thresholds, triage cuts, recalibration and interval widths are carried over from the development cohort unchanged.  The
+estimate is the mean of the fold models, as in use; the internal values beside it are those of the single fold models,
+each on people it had not seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from xattn_bmd.atomic import atomic_folder
+from xattn_bmd.bone.reference import get_reference
+from xattn_bmd.data.checks.problem import listed
+from xattn_bmd.data.cohort import Cohort
+from xattn_bmd.errors import CohortError, RunError
+from xattn_bmd.metrics.predictions import read_predictions
+from xattn_bmd.metrics.tables.comparisons import comparisons_table
+from xattn_bmd.training.external_tables import (
+    Carried,
+    external_agreement,
+    external_coverage,
+    external_drop,
+    external_metrics,
+    external_screening,
+    external_triage,
+)
+from xattn_bmd.training.predictor import FoldEstimates, Predictor
+from xattn_bmd.training.run import COHORT, ENVIRONMENT, PREDICTIONS, RECORD, environment
+from xattn_bmd.training.run_record import cohort_facts, pictures_digest, record_table
+from xattn_bmd.types import PREDICTION_COLUMNS
+
+REPLICATES = 2000
+DROP = "drop.csv"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A finished external validation.
+
+    Attributes:
+        folder: where its tables lie.
+        simulated: whether the radiographs of either cohort are simulated.
+    """
+
+    folder: Path
+    simulated: bool
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """Estimates beside measured densities, one row per radiograph and model."""
+        return read_predictions(self.folder / PREDICTIONS)
+
+    def metrics(self) -> pd.DataFrame:
+        """Regression metrics of every model, with patient-bootstrap 95 % intervals."""
+        return pd.read_csv(self.folder / "metrics.csv")
+
+    def screening(self) -> pd.DataFrame:
+        """Screening metrics at T = -1 and -2.5 of the reference that the predictor was developed with."""
+        return pd.read_csv(self.folder / "screening.csv")
+
+    def drop(self) -> pd.DataFrame:
+        """Internal beside external: every metric in both cohorts, and its change with a 95 % interval."""
+        return pd.read_csv(self.folder / DROP)
+
+
+def evaluate(
+    predictor: Predictor | Sequence[Predictor],
+    cohort: Cohort,
+    *,
+    out: str | Path,
+    cache: str | Path | None = None,
+    seed: int = 0,
+    replicates: int = REPLICATES,
+) -> Evaluation:
+    """Evaluate one predictor, or several on the same rows, on a cohort that took no part in their development.
+
+    Args:
+        predictor: one or several predictors with different names and one reference population.
+        cohort: radiographs with measured densities in g/cm², and the same clinical variables.
+        out: folder to make; it appears when it is complete.
+        cache: folder of decoded images; None takes the user's cache folder.
+        seed: seed of the bootstrap.
+        replicates: number of bootstrap replicates.
+
+    Returns:
+        The evaluation: predictions, metrics, screening, agreement, triage, conformal, drop and comparisons as CSV, and
+        what describes the cohort and the machine.
+
+    Raises:
+        CohortError: if the cohort has problems, lacks a density, measures in another unit or with another reference, or
+            holds a patient or a picture of a development cohort (pictures are looked for where a predictor sees them).
+        RunError: if the folder exists, the predictors cannot be compared, or the disk is full.
+    """
+    predictors = (predictor,) if isinstance(predictor, Predictor) else tuple(predictor)
+    target = Path(out)
+    if target.exists():
+        raise RunError(f"An evaluation is written to a new folder, but {target} exists; choose another name.")
+    _check_predictors(predictors)
+    cohort = cohort.in_id_order()
+    for one in predictors:
+        _check_cohort(one, cohort)
+    estimates = {one.model: one.estimate_folds(cohort, cache=cache, require_target=True) for one in predictors}
+    pictures = {name: content for each in estimates.values() for name, content in each.pictures.items()}
+    for one in predictors:
+        _refuse_pictures(one, pictures)
+    simulated = cohort.roles.simulated or any(one.simulated for one in predictors)
+    tables = _tables(predictors, cohort, estimates, seed=seed, replicates=replicates)
+    with atomic_folder(target) as folder:
+        for name, table in tables.items():
+            labelled = table.assign(validation="external", simulated=simulated)
+            labelled.to_csv(folder / name, index=False)
+        _predictions(cohort, estimates).to_csv(folder / PREDICTIONS, index=False)
+        record_table(cohort).to_csv(folder / RECORD, index=False)
+        (folder / COHORT).write_text(_json(_description(predictors, cohort, pictures)))
+        (folder / ENVIRONMENT).write_text(_json(environment()))
+    return Evaluation(target, simulated)
+
+
+def _tables(
+    predictors: Sequence[Predictor], cohort: Cohort, estimates: dict[str, FoldEstimates], *, seed: int, replicates: int
+) -> dict[str, pd.DataFrame]:
+    predictions = _predictions(cohort, estimates)
+    reference = get_reference(predictors[0].reference)
+    carried = {one.model: Carried(one.development, estimates[one.model].density) for one in predictors}
+    against = "concat" if "concat" in carried else predictors[0].model
+    metrics = external_metrics(predictions, seed=seed, replicates=replicates)
+    screening = external_screening(predictions, reference, carried, seed=seed, replicates=replicates)
+    return {
+        "metrics.csv": metrics,
+        "screening.csv": screening,
+        "agreement.csv": external_agreement(predictions, carried, seed=seed, replicates=replicates),
+        "triage.csv": external_triage(predictions, reference, carried, seed=seed, replicates=replicates),
+        "conformal.csv": external_coverage(predictions, carried, seed=seed, replicates=replicates),
+        "comparisons.csv": comparisons_table(
+            predictions, reference=reference, against=against, seed=seed, replicates=replicates
+        ),
+        DROP: external_drop(metrics, screening, carried),
+    }
+
+
+def _predictions(cohort: Cohort, estimates: dict[str, FoldEstimates]) -> pd.DataFrame:
+    shared = {
+        "radiograph_id": list(cohort.radiograph_ids),
+        "patient_id": list(cohort.patient_ids),
+        "site": list(cohort.sites),
+        "repeat": 0,
+        "fold": 0,
+        "target": cohort.targets,
+    }
+    parts = [
+        pd.DataFrame({**shared, "model": model, "prediction": each.density.mean(axis=0)})
+        for model, each in estimates.items()
+    ]
+    return pd.concat(parts, ignore_index=True)[list(PREDICTION_COLUMNS)]
+
+
+def _check_predictors(predictors: Sequence[Predictor]) -> None:
+    names = [one.model for one in predictors]
+    if not names or len(set(names)) < len(names):
+        raise RunError(
+            f"An evaluation takes one or more predictors with different names, but {', '.join(names) or 'none'} was "
+            "given; evaluate two predictors of one name in two folders."
+        )
+    references = sorted({one.reference for one in predictors})
+    if len(references) > 1:
+        raise RunError(
+            f"Predictors that are evaluated together share their reference population, but they have "
+            f"{', '.join(references)}; evaluate them in separate folders."
+        )
+
+
+def _check_cohort(predictor: Predictor, cohort: Cohort) -> None:
+    """Refuse a cohort on which the thresholds would mean something else, or whose patients were in training."""
+    roles = cohort.roles
+    if roles.target is None or roles.target.unit != "g/cm2":
+        found = "no target" if roles.target is None else roles.target.unit
+        raise CohortError(
+            f"An evaluation needs measured areal density in g/cm2 (DXA), but the cohort declares {found}; add the "
+            "column and its role, or use `predict`."
+        )
+    if roles.reference is not None and roles.reference != predictor.reference:
+        raise CohortError(
+            f"Thresholds are carried over unchanged, with the reference {predictor.reference}, but the cohort declares "
+            f"{roles.reference}; put its densities on the same device scale and declare that reference."
+        )
+    pairs = zip(cohort.radiograph_ids, cohort.patient_ids, strict=True)
+    known = [name for name, patient in pairs if predictor.development.seen.has_patient(patient)]
+    if known:
+        raise CohortError(
+            f"External validation takes patients who were not in training, but the patient of {listed(known)} was in "
+            f"the development cohort of {predictor.model}; remove those rows (if another hospital only happens to use "
+            "the same patient ids, put the site's name before its own)."
+        )
+
+
+def _refuse_pictures(predictor: Predictor, pictures: dict[str, str]) -> None:
+    known = [name for name, content in pictures.items() if predictor.development.seen.has_picture(content)]
+    if known:
+        raise CohortError(
+            f"External validation takes pictures that were not in training, but {listed(known)} shows the very same "
+            f"picture as a radiograph of the development cohort of {predictor.model}; remove those rows."
+        )
+
+
+def _description(predictors: Sequence[Predictor], cohort: Cohort, pictures: dict[str, str]) -> dict[str, Any]:
+    facts = cohort_facts(cohort, images=pictures_digest(pictures))
+    return {
+        "validation": "external",
+        **facts,
+        "simulated": cohort.roles.simulated or any(one.simulated for one in predictors),
+        "roles": facts["roles"] | {"reference": predictors[0].reference},
+        "predictors": [_predictor_description(one) for one in predictors],
+    }
+
+
+def _predictor_description(predictor: Predictor) -> dict[str, Any]:
+    development = predictor.development
+    return {
+        "model": predictor.model,
+        "plan_hash": development.seen.salt,
+        "simulated": predictor.simulated,
+        "radiographs": development.n,
+        "patients": development.patients,
+        "target_mean": development.target_mean,
+        "target_sd": development.target_sd,
+    }
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,233 @@
+"""Result tables of an external validation: the same statistics, with everything fitted carried over unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xattn_bmd.bone.reference import Reference
+from xattn_bmd.bone.tscore import density_at
+from xattn_bmd.metrics.calibration import Recalibration
+from xattn_bmd.metrics.conformal import cv_plus_interval
+from xattn_bmd.metrics.independent import independent_difference
+from xattn_bmd.metrics.intervals import (
+    NO_INTERVAL,
+    Draws,
+    Interval,
+    bca_interval,
+    patient_draws,
+    resampled_sums,
+    split_draws,
+)
+from xattn_bmd.metrics.pooled import drawn_sums
+from xattn_bmd.metrics.predictions import PredictionGrid, prediction_grid
+from xattn_bmd.metrics.risk import probability_below
+from xattn_bmd.metrics.screening import low_density
+from xattn_bmd.metrics.tables.agreement import AGREEMENT_COLUMNS, RECALIBRATED_METRICS, agreement_table
+from xattn_bmd.metrics.tables.conformal import CONFORMAL_COLUMNS, LEVELS
+from xattn_bmd.metrics.tables.layout import NAN, POOLED, frame, interval_reason, valued
+from xattn_bmd.metrics.tables.regression import metrics_table
+from xattn_bmd.metrics.tables.screening import screening_table
+from xattn_bmd.metrics.tables.triage import triage_table
+from xattn_bmd.training.development import Development, InternalValue, pooled_values
+
+EXTERNAL = "external cohort, patient bootstrap 95 % (BCa)"
+CARRIED_OVER = "development cohort, carried over unchanged"
+CV_PLUS = "cv_plus"
+CHANGE_METHOD = "external - internal, independent samples (Zou and Donner 2008)"
+
+DROP_COLUMNS = (
+    *("model", "metric", "threshold", "average", "internal", "internal_low", "internal_high"),
+    *("external", "external_low", "external_high", "change", "change_low", "change_high"),
+    *("n_internal", "n_external", "method"),
+)
+
+
+class Carried(NamedTuple):
+    """One predictor's side of an evaluation.
+
+    Attributes:
+        development: what it keeps of its development.
+        density: (K, N) estimates of its fold models, g/cm², radiographs in the order of the predictions table.
+    """
+
+    development: Development
+    density: NDArray[np.float64]
+
+
+def external_metrics(predictions: pd.DataFrame, *, seed: int, replicates: int) -> pd.DataFrame:
+    """Return the regression metrics of every model; there are no folds to pool or to vary over."""
+    table = metrics_table(predictions, seed=seed, replicates=replicates)
+    return table[table["method"] == POOLED].assign(method=EXTERNAL).reset_index(drop=True)
+
+
+def external_screening(
+    predictions: pd.DataFrame, reference: Reference, carried: Mapping[str, Carried], *, seed: int, replicates: int
+) -> pd.DataFrame:
+    """Return the screening metrics of every model at the development's thresholds, Brier score of its risks."""
+    table = screening_table(predictions, reference, seed=seed, replicates=replicates)
+    table = table.assign(method=table["method"].replace(POOLED, EXTERNAL))
+    grid = prediction_grid(predictions)
+    draws = patient_draws(grid.n_patients, seed=seed, replicates=replicates)
+    for row in table.index[table["metric"] == "brier"]:
+        model, threshold = str(table.loc[row, "model"]), float(table.loc[row, "threshold"])
+        line = carried[model].development.recalibration
+        error = _risk_error(grid, model, line, reference=reference, threshold=threshold)
+        sums = drawn_sums(grid, np.stack([error, np.ones_like(error)], axis=1), draws)
+        score = split_draws(sums[:, 0] / sums[:, 1], draws)
+        cells = valued(score) | {"fitted_on": CARRIED_OVER, "reason": interval_reason(score)}
+        table.loc[row, list(cells)] = list(cells.values())
+    return table
+
+
+def external_agreement(
+    predictions: pd.DataFrame, carried: Mapping[str, Carried], *, seed: int, replicates: int
+) -> pd.DataFrame:
+    """Return agreement and calibration, and the metrics after the development's recalibration."""
+    found = agreement_table(predictions, seed=seed, replicates=replicates)
+    plain = found[~found["metric"].isin([f"recalibrated_{metric}" for metric in RECALIBRATED_METRICS])]
+    lines = {model: each.development.recalibration for model, each in carried.items()}
+    after = pd.concat(
+        [rows.assign(prediction=lines[model](rows["prediction"].to_numpy())) for model, rows in _models(predictions)]
+    )
+    scored = external_metrics(after, seed=seed, replicates=replicates)
+    scored = scored[scored["metric"].isin(RECALIBRATED_METRICS)]
+    scored = scored.assign(metric="recalibrated_" + scored["metric"], p=NAN, fitted_on=CARRIED_OVER)
+    both = pd.concat([plain, scored[list(AGREEMENT_COLUMNS)]])
+    place = {model: position for position, model in enumerate(carried)}
+    return both.sort_values("model", key=lambda names: names.map(place), kind="stable").reset_index(drop=True)
+
+
+def external_triage(
+    predictions: pd.DataFrame, reference: Reference, carried: Mapping[str, Carried], *, seed: int, replicates: int
+) -> pd.DataFrame:
+    """Return how many predictions the development's cuts decide here, and how rightly."""
+    cuts = {
+        (model, threshold): fitted
+        for model, each in carried.items()
+        for threshold, fitted in each.development.triage.items()
+    }
+    return triage_table(predictions, reference, cuts=cuts, seed=seed, replicates=replicates)
+
+
+def external_coverage(
+    predictions: pd.DataFrame, carried: Mapping[str, Carried], *, seed: int, replicates: int
+) -> pd.DataFrame:
+    """Return how often the measured density lies in the CV+ interval, and the interval's mean width, g/cm².
+
+    The share has no interval where it is the same in every bootstrap replicate.
+    """
+    rows = []
+    for model, table in _models(predictions):
+        patients = np.unique(table["patient_id"], return_inverse=True)[1]
+        draws = patient_draws(int(patients.max()) + 1, seed=seed, replicates=replicates)
+        residuals, density = carried[model].development.residuals, carried[model].density
+        for level in LEVELS:
+            ends = cv_plus_interval(density, residuals.size, residuals.fold, level=level)
+            inside = (table["target"].to_numpy() >= ends.low) & (table["target"].to_numpy() <= ends.high)
+            share = _share(inside, patients, draws)
+            rows.append(
+                {
+                    "model": model,
+                    "method": CV_PLUS,
+                    "level": level,
+                    "group": "all",
+                    "coverage": inside.mean(),
+                    "low": share.low,
+                    "high": share.high,
+                    "width": float(np.mean(ends.high - ends.low)),
+                    "n": len(table),
+                    "patients": int(patients.max()) + 1,
+                    "fitted_on": CARRIED_OVER,
+                }
+            )
+    return frame(rows, CONFORMAL_COLUMNS)
+
+
+def external_drop(metrics: pd.DataFrame, screening: pd.DataFrame, carried: Mapping[str, Carried]) -> pd.DataFrame:
+    """Return internal beside external, metric by metric.
+
+    ``change`` is external minus internal.  Its interval treats the cohorts as independent samples and rests on the two
+    patient-bootstrap intervals alone, see :func:`~xattn_bmd.metrics.independent.independent_difference`; there is none
+    where one of the two has no width.
+
+    Args:
+        metrics: from :func:`external_metrics`.
+        screening: from :func:`external_screening`.
+        carried: each predictor's side.
+
+    Returns:
+        One row per (model, metric, threshold, average) with :data:`DROP_COLUMNS`.
+    """
+    rows = [
+        row
+        for model, each in carried.items()
+        for table in (metrics, screening)
+        for row in _drop_rows(table[table["model"] == model], each.development)
+    ]
+    return frame(rows, DROP_COLUMNS)
+
+
+def _drop_rows(table: pd.DataFrame, development: Development) -> Iterator[dict[str, Any]]:
+    internal = {_key(value): value for value in development.internal}
+    for outside in pooled_values(table, method=EXTERNAL):
+        if _key(outside) not in internal:
+            continue
+        inside = internal[_key(outside)]
+        change = independent_difference(outside.value, _ends(outside), inside.value, _ends(inside))
+        yield {
+            "model": table["model"].iloc[0],
+            "metric": outside.metric,
+            "threshold": outside.threshold,
+            "average": outside.average,
+            "internal": inside.value,
+            "internal_low": inside.low,
+            "internal_high": inside.high,
+            "external": outside.value,
+            "external_low": outside.low,
+            "external_high": outside.high,
+            "change": outside.value - inside.value,
+            "change_low": change.low,
+            "change_high": change.high,
+            "n_internal": development.n,
+            "n_external": table["n"].iloc[0],
+            "method": CHANGE_METHOD,
+        }
+
+
+def _ends(value: InternalValue) -> Interval:
+    return _unless_flat(Interval(value.low, value.high))
+
+
+def _unless_flat(interval: Interval) -> Interval:
+    # 12 of 12 is 100 % in every replicate; an interval without width would call that certain.
+    return interval if interval.low < interval.high else NO_INTERVAL
+
+
+def _key(value: InternalValue) -> tuple[str, str, str]:
+    return value.metric, f"{value.threshold:g}", value.average
+
+
+def _models(predictions: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    for model, rows in predictions.groupby("model", sort=False):
+        yield str(model), rows
+
+
+def _risk_error(
+    grid: PredictionGrid, model: str, line: Recalibration, *, reference: Reference, threshold: float
+) -> NDArray[np.float64]:
+    (prediction,) = grid.predictions[model]
+    edge = float(density_at(threshold, reference=reference))
+    risk = probability_below(edge, mean=line(prediction), sd=np.float64(line.residual_sd))
+    return np.asarray((risk - low_density(grid.target, reference=reference, threshold=threshold)) ** 2)
+
+
+def _share(inside: NDArray[np.bool_], patients: NDArray[np.int64], draws: Draws) -> Interval:
+    sums = np.zeros((int(patients.max()) + 1, 2))
+    np.add.at(sums, patients, np.stack([inside, np.ones_like(inside)], axis=1).astype(np.float64))
+    drawn = resampled_sums(draws.weights, sums)
+    return _unless_flat(bca_interval(split_draws(drawn[:, 0] / drawn[:, 1], draws)))
