@@ -162,12 +162,62 @@ def predict_command(
     print(f"{len(table)} radiographs estimated: {out}" + (SIMULATED if loaded.simulated else ""))
 
 
+def evaluate_command(
+    predictor: str, cohort: str, *, out: str, images: str | None = None, config: str | None = None
+) -> None:
+    """Evaluate a model on a cohort that took no part in its development; nothing is fitted there.
+
+    Args:
+        predictor: RUN/MODEL of a finished comparison, or a saved predictor.
+        cohort: the clinical table (CSV) with measured densities.
+        out: folder to write; it must not exist.
+        images: folder of the radiographs.
+        config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
+    """
+    from xattn_bmd.data.cohort import Cohort
+    from xattn_bmd.report.drop import drop_text
+    from xattn_bmd.training.external import evaluate
+    from xattn_bmd.training.predictor import Predictor
+
+    opened = Cohort.from_csv(cohort, images=images, config=config)
+    evaluation = evaluate(Predictor.load(predictor), opened, out=out)
+    print(drop_text(evaluation.drop(), simulated=evaluation.simulated))
+    print(f"evaluation folder: {evaluation.folder}")
+
+
+def report_command(
+    source: str,
+    *,
+    out: str | None = None,
+    reference: str | None = None,
+    record: str | None = None,
+    seed: int = 0,
+    replicates: int = 2000,
+) -> None:
+    """Write the report of a run, or of a table that another tool made: one HTML file, its figures and tables.
+
+    Args:
+        source: finished run folder, or predictions table (CSV).
+        out: folder to write in; the run folder itself, or NAME-report beside a table, by default.
+        reference: reference population of the T-scores; a run knows its own.
+        record: table of clinical variables (CSV) with radiograph_id, for the cohort table and subgroups.
+        seed: seed of the bootstrap.
+        replicates: number of bootstrap replicates.
+    """
+    from xattn_bmd.report.write import write_report
+
+    page = write_report(source, out=out, reference=reference, record=record, seed=seed, replicates=replicates)
+    print(f"report: {page}")
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo_command,
     "simulate": simulate_command,
     "check": check_command,
     "compare": compare_command,
     "predict": predict_command,
+    "report": report_command,
+    "evaluate": evaluate_command,
 }
 SIMULATED = " (simulated radiographs: no clinical evidence)"
 
@@ -284,12 +334,14 @@ def _overridden(base: CompareConfig, *, image_size: int | None, epochs: int | No
 def _print_run(run: Run) -> None:
     from xattn_bmd.models.network import capacity_table
     from xattn_bmd.report.tables import comparison_table
+    from xattn_bmd.report.write import write_report
 
     tables = run.metrics(), run.screening(), run.comparisons()
     print(comparison_table(*tables, optimistic=run.optimistic, simulated=run.simulated))
     sizes = {name: size for name, size in capacity_table(run.config.model).items() if name in run.config.models}
     if sizes:
         print("parameters of the fusion part: " + ", ".join(f"{name} {size:,}" for name, size in sizes.items()))
+    print(f"report: {write_report(run.folder, seed=run.config.seed)}")
     print(f"run folder: {run.folder}")
 
 

@@ -13,6 +13,7 @@ from xattn_bmd.metrics.tables.screening import screening_table
 
 LUNAR = get_reference("lunar_femoral_neck_white_female")
 COHORTS, N, REPLICATES, FOLDS = 40, 120, 200, 10
+PAIRED_COHORTS = 150
 
 
 def pairs(rng, n):
@@ -76,9 +77,10 @@ def test_intervals_cover_the_population(covered, metric, interval):
 def test_equal_models_with_correlated_folds_are_rarely_told_apart():
     tested = pd.concat(
         comparisons_table(cross_validated(np.random.default_rng([2, draw])), seed=draw, replicates=REPLICATES)
-        for draw in range(COHORTS)
+        for draw in range(PAIRED_COHORTS)
     )
+    tested = tested[tested["metric"].isin(["mse", "mae", "r2"])]
     rejected = (tested["p"] < 0.05).groupby([tested["metric"], tested["test"]]).mean()
     # Tests that take the trained models as given reject some 8 % here; half their standard error would make it 35 %.
-    assert 0 < rejected.drop("ccc", level="metric").max() <= 0.18
-    assert rejected.xs("corrected_resampled_t", level="test").max() <= 0.08
+    assert 0.01 < rejected.max() <= 0.15
+    assert rejected.xs("corrected_resampled_t", level="test").max() <= 0.07

@@ -2,6 +2,7 @@ import pytest
 
 from tests.metrics.tables import made_up_table
 from xattn_bmd.bone.reference import get_reference
+from xattn_bmd.metrics.paired.bootstrap import PAIRED_BOOTSTRAP
 from xattn_bmd.metrics.tables.comparisons import comparisons_table
 from xattn_bmd.metrics.tables.regression import metrics_table
 from xattn_bmd.metrics.tables.screening import screening_table
@@ -24,11 +25,20 @@ def test_one_line_per_model_with_its_numbers():
     table = made_up_table()
     text = text_of(table)
     pooled = metrics_table(table, replicates=100).set_index("model")
+    screened = screening_table(table, LUNAR, replicates=100)
     for model in ("xattn", "concat", "ridge"):
         (line,) = [line for line in text.splitlines() if line.startswith(model)]
         r2 = pooled[(pooled["metric"] == "r2")].loc[model].iloc[0]
         assert f"{r2['value']:.3f} [{r2['low']:.3f}, {r2['high']:.3f}]" in line
-    change = comparisons_table(table, replicates=100).set_index(["model_a", "metric"]).loc[("xattn", "mse"), "relative"]
+        found = screened[(screened["model"] == model) & (screened["threshold"] == -1.0)].set_index("metric")["value"]
+        shown = " ".join(f"{found[metric]:.3f}" for metric in ("auroc", "sensitivity", "specificity"))
+        assert shown in " ".join(line.split())
+    compared = comparisons_table(table, replicates=100)
+    change = (
+        compared[compared["test"] == PAIRED_BOOTSTRAP]
+        .set_index(["model_a", "metric"])
+        .loc[("xattn", "mse"), "relative"]
+    )
     assert f"{100 * change:+.1f} % [" in text
     assert "40 radiographs of 40 patients" in text
     assert "lunar_femoral_neck_white_female" in text

@@ -184,7 +184,8 @@ def bca_interval(statistic: Resampled, *, level: float = LEVEL) -> Interval:
 
     The acceleration comes from leaving out each patient, or each of 200 random groups of patients where there are more
     (sums over groups of independent influences keep their second and third moments).  Where the statistic does not
-    vary between groups the acceleration is 0.  Undefined replicates as in :func:`percentile_interval`.
+    vary between groups the acceleration is 0.  Undefined replicates as in :func:`percentile_interval`.  A statistic
+    that is the same in every replicate (12 of 12 found) has no interval: one without width would call it certain.
 
     Args:
         statistic: a metric and how it varies.
@@ -197,7 +198,7 @@ def bca_interval(statistic: Resampled, *, level: float = LEVEL) -> Interval:
         [21, 28]
     """
     replicates = statistic.replicates[~np.isnan(statistic.replicates)]
-    if np.isnan(statistic.value) or len(replicates) < 2:
+    if np.isnan(statistic.value) or len(replicates) < 2 or replicates.min() == replicates.max():
         return NO_INTERVAL
     below = float(np.mean(replicates < statistic.value) + 0.5 * np.mean(replicates == statistic.value))
     normal, edge = NormalDist(), 0.5 / len(replicates)

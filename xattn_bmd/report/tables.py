@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xattn_bmd.bone.tscore import NORMAL_EDGE
 from xattn_bmd.metrics.paired.bootstrap import PAIRED_BOOTSTRAP
 from xattn_bmd.metrics.tables.layout import POOLED
+from xattn_bmd.metrics.tables.screening import without_averages
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,8 @@ def _cells(
     model: str, metrics: pd.DataFrame, screening: pd.DataFrame, comparisons: pd.DataFrame, *, against: str
 ) -> list[str]:
     pooled = _by_metric(metrics[(metrics["model"] == model) & (metrics["method"] == POOLED)])
-    screened = _by_metric(screening[(screening["model"] == model) & (screening["threshold"] == NORMAL_EDGE)])
+    at_edge = (screening["model"] == model) & (screening["threshold"] == NORMAL_EDGE)
+    screened = _by_metric(without_averages(screening[at_edge]))
     cells = [_with_interval(*(pooled["r2"][name] for name in ("value", "low", "high")), number="{:.3f}")]
     cells += [_number(pooled[name]["value"]) for name in ("mae", "rmse", "pearson_r")]
     cells += [_number(screened[name]["value"]) for name in ("auroc", "sensitivity", "specificity")]

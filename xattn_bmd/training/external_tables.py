@@ -15,7 +15,6 @@ from xattn_bmd.metrics.calibration import Recalibration
 from xattn_bmd.metrics.conformal import cv_plus_interval
 from xattn_bmd.metrics.independent import independent_difference
 from xattn_bmd.metrics.intervals import (
-    NO_INTERVAL,
     Draws,
     Interval,
     bca_interval,
@@ -153,7 +152,7 @@ def external_drop(metrics: pd.DataFrame, screening: pd.DataFrame, carried: Mappi
 
     ``change`` is external minus internal.  Its interval treats the cohorts as independent samples and rests on the two
     patient-bootstrap intervals alone, see :func:`~xattn_bmd.metrics.independent.independent_difference`; there is none
-    where one of the two has no width.
+    where one of the two is missing.
 
     Args:
         metrics: from :func:`external_metrics`.
@@ -178,7 +177,8 @@ def _drop_rows(table: pd.DataFrame, development: Development) -> Iterator[dict[s
         if _key(outside) not in internal:
             continue
         inside = internal[_key(outside)]
-        change = independent_difference(outside.value, _ends(outside), inside.value, _ends(inside))
+        ends = [Interval(one.low, one.high) for one in (outside, inside)]
+        change = independent_difference(outside.value, ends[0], inside.value, ends[1])
         yield {
             "model": table["model"].iloc[0],
             "metric": outside.metric,
@@ -197,15 +197,6 @@ def _drop_rows(table: pd.DataFrame, development: Development) -> Iterator[dict[s
             "n_external": table["n"].iloc[0],
             "method": CHANGE_METHOD,
         }
-
-
-def _ends(value: InternalValue) -> Interval:
-    return _unless_flat(Interval(value.low, value.high))
-
-
-def _unless_flat(interval: Interval) -> Interval:
-    # 12 of 12 is 100 % in every replicate; an interval without width would call that certain.
-    return interval if interval.low < interval.high else NO_INTERVAL
 
 
 def _key(value: InternalValue) -> tuple[str, str, str]:
@@ -230,4 +221,4 @@ def _share(inside: NDArray[np.bool_], patients: NDArray[np.int64], draws: Draws)
     sums = np.zeros((int(patients.max()) + 1, 2))
     np.add.at(sums, patients, np.stack([inside, np.ones_like(inside)], axis=1).astype(np.float64))
     drawn = resampled_sums(draws.weights, sums)
-    return _unless_flat(bca_interval(split_draws(drawn[:, 0] / drawn[:, 1], draws)))
+    return bca_interval(split_draws(drawn[:, 0] / drawn[:, 1], draws))

@@ -62,7 +62,10 @@ def test_one_row_for_each_model_method_level_and_group():
     }
     assert set(found.loc[found["group"] == "all", "n"]) == {60}
     assert found.loc[found["group"] != "all", "n"].sum() == 55 * 3 * 2 * 2
-    assert ((found["low"] <= found["coverage"]) & (found["coverage"] <= found["high"])).all()
+    varied = found[found["coverage"] < 1]
+    assert len(varied) > 20
+    assert ((varied["low"] <= varied["coverage"]) & (varied["coverage"] <= varied["high"])).all()
+    assert found.loc[found["coverage"] == 1, ["low", "high"]].isna().all(axis=None)
 
 
 def test_coverage_and_width_by_hand():

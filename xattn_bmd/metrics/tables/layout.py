@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xattn_bmd.metrics.intervals import Resampled, bca_interval, percentile_interval
+from xattn_bmd.metrics.intervals import NO_INTERVAL, Resampled, bca_interval, percentile_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,9 +24,9 @@ NAN = float("nan")
 
 def valued(statistic: Resampled) -> dict[str, float]:
     """Return :data:`INTERVAL_COLUMNS` of a statistic; NaN where there is no interval."""
-    ends = (*bca_interval(statistic), *percentile_interval(statistic.replicates))
-    ends = ends if not np.isnan(statistic.value) else (NAN,) * 4
-    return dict(zip(INTERVAL_COLUMNS, (statistic.value, *ends), strict=True))
+    accelerated = bca_interval(statistic)
+    percentile = NO_INTERVAL if np.isnan(accelerated.low) else percentile_interval(statistic.replicates)
+    return dict(zip(INTERVAL_COLUMNS, (statistic.value, *accelerated, *percentile), strict=True))
 
 
 def without_interval(value: float) -> dict[str, float]:
@@ -40,6 +40,8 @@ def interval_reason(statistic: Resampled) -> str:
         return "no interval: a single patient cannot be resampled"
     if np.isnan(percentile_interval(statistic.replicates).low):
         return "no interval: too many bootstrap replicates leave the metric undefined"
+    if np.isnan(bca_interval(statistic).low):
+        return "no interval: the same in every bootstrap replicate"
     return ""
 
 

@@ -14,7 +14,7 @@ from xattn_bmd.errors import MetricError
 from xattn_bmd.metrics.crossfit import Calibration, FittingRows, crossfit
 from xattn_bmd.metrics.intervals import REPLICATES, Resampled, patient_draws
 from xattn_bmd.metrics.predictions import PredictionGrid, prediction_grid
-from xattn_bmd.metrics.tables.layout import INTERVAL_COLUMNS, frame, interval_reason, valued, without_interval
+from xattn_bmd.metrics.tables.layout import INTERVAL_COLUMNS, frame, interval_reason, valued
 from xattn_bmd.metrics.triage import WANTED, Triage, TriageCuts, apply_triage, fit_triage, pooled_triage
 
 if TYPE_CHECKING:
@@ -115,20 +115,14 @@ def _rows(decision: _Decision, pooled: Mapping[str, Resampled]) -> Iterator[dict
         without = _no_interval(metric, statistic)
         yield {
             "metric": metric,
-            **(without_interval(statistic.value) if without else valued(statistic)),
+            **valued(statistic),
             "fitted_on": decision.on,
             "reason": "; ".join(filter(None, (_unreached(metric, decision.cuts), without))),
         }
 
 
 def _no_interval(metric: str, statistic: Resampled) -> str:
-    if np.isnan(statistic.value):
-        return _NOBODY[metric]
-    defined = statistic.replicates[~np.isnan(statistic.replicates)]
-    if len(defined) and (defined == statistic.value).all():
-        # 6 of 6 is 100 % in every replicate; an interval without width would call that certain.
-        return "no interval: the same in every bootstrap replicate"
-    return interval_reason(statistic)
+    return _NOBODY[metric] if np.isnan(statistic.value) else interval_reason(statistic)
 
 
 def _unreached(metric: str, cuts: list[TriageCuts]) -> str:

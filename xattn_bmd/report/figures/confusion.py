@@ -1,0 +1,67 @@
+"""Measured against predicted WHO class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xattn_bmd.report.figures.style import look, new_figure, sentence, shorten, with_title
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CLASSES = ("normal", "osteopenia", "osteoporosis")
+
+
+@look()
+def confusion(confusion: pd.DataFrame, *, model: str) -> Figure:
+    """Draw the radiographs of each measured class by predicted class, with the share of the measured class.
+
+    Args:
+        confusion: the confusion table; counts are means over repeats.
+        model: one of its models.
+    """
+    counts = class_counts(confusion[confusion["model"] == model], rows="true_class", columns="predicted_class")
+    if counts.sum() == 0:
+        return sentence(f"No confusion matrix: {shorten(model)} has no classes.")
+    figure = new_figure(3.6)
+    axes = figure.add_subplot()
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
+    for (row, column), count in np.ndenumerate(counts):
+        text = f"{count_text(count)}\n{100 * shares[row, column]:.0f} %" if totals[row, 0] else "0"
+        color = "white" if shares[row, column] > 0.55 else "black"
+        axes.text(column, row, text, ha="center", va="center", color=color)
+    name_classes(axes)
+    axes.set(xlabel="predicted class", ylabel="measured class")
+    with_title(figure, f"{shorten(model)}: {count_text(float(counts.sum()))} radiographs, % of measured class")
+    return figure
+
+
+def class_counts(table: pd.DataFrame, *, rows: str, columns: str) -> NDArray[np.float64]:
+    """Return the counts of a table by two WHO classes, (3, 3); combinations that it lacks count 0."""
+    sums = table.groupby([rows, columns])["count"].sum()
+    return np.array([[float(sums.get((row, column), 0.0)) for column in CLASSES] for row in CLASSES])
+
+
+def name_classes(axes: Axes) -> None:
+    """Write the class names on both axes of a 3 x 3 matrix, and draw no frame."""
+    axes.set_xticks(range(len(CLASSES)), CLASSES)
+    axes.set_yticks(range(len(CLASSES)), CLASSES)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def count_text(count: float) -> str:
+    """Return a count, with one decimal where it is a mean over repeats.
+
+    Example:
+        >>> count_text(12.0), count_text(12.5)
+        ('12', '12.5')
+    """
+    return f"{count:,.0f}" if abs(count - round(count)) < 0.05 else f"{count:,.1f}"

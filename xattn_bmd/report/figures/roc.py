@@ -1,0 +1,43 @@
+"""Receiver operating characteristic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from xattn_bmd.report.figures.curves import finish, unit_curves
+from xattn_bmd.report.figures.style import GREY, look, sentence
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+@look()
+def roc(curves: pd.DataFrame, *, threshold: float, models: Sequence[str]) -> Figure:
+    """Draw sensitivity against 1 - specificity for low density at a threshold, with 95 % bands.
+
+    With more than two models only the first has a band: several overlapping ones cannot be told apart.
+
+    Args:
+        curves: the curves table.
+        threshold: T-score below which density is low.
+        models: the models to draw, at most six, in the order of their styles.
+    """
+    chosen = curves[(curves["curve"] == "roc") & (curves["threshold"] == threshold) & curves["model"].isin(models)]
+    chosen = chosen.dropna(subset=["x", "y"])
+    if chosen.empty:
+        return sentence(f"No ROC curve at {at_threshold(threshold)}: one class is absent.")
+    figure, axes = unit_curves(chosen, models=models, title=f"ROC, low density at {at_threshold(threshold)}")
+    axes.plot([0.0, 1.0], [0.0, 1.0], color=GREY, linewidth=1.0, linestyle=":", label="chance")
+    return finish(figure, axes, xlabel="1 − specificity", ylabel="sensitivity")
+
+
+def at_threshold(threshold: float) -> str:
+    """Return a T-score threshold as text.
+
+    Example:
+        >>> at_threshold(-2.5)
+        'T = −2.5'
+    """
+    return f"T = {threshold:g}".replace("-", "−")

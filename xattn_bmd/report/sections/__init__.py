@@ -1,0 +1,1 @@
+"""The sections of the report, one idea per file, in the order of the page."""

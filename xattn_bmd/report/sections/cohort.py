@@ -1,0 +1,80 @@
+"""Who was scored: the cohort and how it came about."""
+
+from __future__ import annotations
+
+import math
+
+from xattn_bmd.report.flow import flow_figure
+from xattn_bmd.report.material import Material
+from xattn_bmd.report.numbers import UNDEFINED, number
+from xattn_bmd.report.page import Block, Cell, Picture, Prose, Section, Table, Terms
+from xattn_bmd.report.sections.subgroups import NO_RECORD
+from xattn_bmd.report.table1 import TABLE1_NOTE
+
+_SHOWN_IDS = 10
+
+
+def section(material: Material) -> Section:
+    """Return the section."""
+    return Section(
+        name="cohort",
+        title="Cohort",
+        blocks=(_facts(material), *_table1(material), *_unmatched(material)),
+        parts=(Section(name="flow", title="Flow of radiographs", blocks=(_flow(material),)),),
+    )
+
+
+def _facts(material: Material) -> Terms:
+    grid, target = material.evidence.grid, material.evidence.grid.target
+    spread = f" ± {number(float(target.std(ddof=1)))}" if len(target) > 1 else ""
+    sites = sorted(set(grid.sites.tolist()) - {""})
+    items = [
+        ("radiographs", f"{len(target):,}"),
+        ("patients", f"{grid.n_patients:,}"),
+        ("measured density", f"{number(float(target.mean()))}{spread} g/cm² (mean ± SD)"),
+        ("range", f"{number(float(target.min()))} to {number(float(target.max()))} g/cm²"),
+        ("sites", ", ".join(sites) or "not stated"),
+        ("reference population", material.source.reference.name),
+    ]
+    return Terms(items=tuple(items))
+
+
+def _table1(material: Material) -> tuple[Block, ...]:
+    table = material.evidence.table1
+    if table.empty:
+        return (Prose(text=NO_RECORD, tone="note"),)
+    body = tuple(tuple(Cell(_text(value)) for value in row) for row in table.itertuples(index=False))
+    return (
+        Table(
+            name="table1",
+            caption=material.caption("The cohort by clinical variables."),
+            columns=tuple(map(str, table.columns)),
+            rows=body,
+            words=(1,),
+            notes=(TABLE1_NOTE,),
+        ),
+    )
+
+
+def _text(value: object) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return UNDEFINED
+    return str(value)
+
+
+def _unmatched(material: Material) -> tuple[Block, ...]:
+    names = material.source.unmatched
+    if not names:
+        return ()
+    listed = ", ".join(names[:_SHOWN_IDS]) + (" and others" if len(names) > _SHOWN_IDS else "")
+    text = f"{len(names)} scored radiographs have no row in the clinical record and belong to no group: {listed}."
+    return (Prose(text=text, tone="warning"),)
+
+
+def _flow(material: Material) -> Picture:
+    return Picture(
+        name="flow",
+        caption=material.caption("Radiographs and patients from the image folder to the analysis."),
+        label="Flow diagram of radiographs and patients",
+        figure=flow_figure(material.evidence.flow_steps),
+    )

@@ -1,0 +1,57 @@
+"""How the numbers were made, in words."""
+
+from __future__ import annotations
+
+from xattn_bmd.report.material import Material
+from xattn_bmd.report.page import Bullets, Section
+
+
+def section(material: Material) -> Section:
+    """Return the section."""
+    texts = (
+        *_data(material),
+        "Metrics are pooled over all scored folds: every radiograph counts once; with several repeats of the "
+        "cross-validation its contributions are averaged.",
+        "Intervals are 95 % bias-corrected and accelerated (BCa) bootstrap intervals. Patients are drawn, each with "
+        "all radiographs and repeats; models share the draws, so comparisons are paired. Models were not trained "
+        "again in the draws: the intervals hold for these models and other patients, not for another training. Bands "
+        "of curves are pointwise percentile intervals.",
+        "The positive class is always low density: T < −1 at the threshold −1, T ≤ −2.5 at −2.5. Predictions are "
+        "called by the same rule as measurements; no threshold was tuned.",
+        _fitted(material),
+        "Groups with fewer than 10 patients are named, not scored. A dash stands for a number that does not exist; a "
+        "note below the table says why.",
+        "No figure here was corrected for looking at many of them, except where Holm is named.",
+    )
+    return Section(name="methods", title="Methods notes", blocks=(Bullets(items=texts),))
+
+
+def _data(material: Material) -> tuple[str, ...]:
+    source = material.source
+    said = []
+    if source.simulated:
+        said.append(
+            "The radiographs and records are simulated: they test methods and software and are no clinical evidence."
+        )
+    if source.simulated is None:
+        said.append("The table does not say how the predictions were made, nor whether they are out of sample.")
+    if source.protocol == "nested":
+        said.append(
+            "Nested protocol: early stopping and every other choice used an inner validation part of the training "
+            "folds; nothing about the scored fold was used."
+        )
+    if source.optimistic:
+        said.append(
+            "Protocol 'paper': each checkpoint was chosen on the fold that is scored, so every number is optimistic."
+        )
+    return tuple(said)
+
+
+def _fitted(material: Material) -> str:
+    what = "Recalibration, risks, triage cut-offs and conformal widths were fitted without the fold that they score"
+    if material.source.calibration is not None:
+        return f"{what}: on what the fold's own model predicts for its inner validation part."
+    return (
+        f"{what}: on the predictions of the other folds. The models behind those had the scored radiographs in "
+        "training, so this is weaker than rows kept aside (calibration.csv)."
+    )

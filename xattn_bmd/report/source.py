@@ -1,0 +1,203 @@
+"""What a report is made from: a run folder, or a predictions table that another tool made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xattn_bmd.bone.reference import Reference, get_reference
+from xattn_bmd.errors import ConfigError, RunError
+from xattn_bmd.report.record import OwnRecord, joined_record, record_within
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from xattn_bmd.metrics.crossfit import Calibration
+
+PREDICTIONS, CALIBRATION, RECORD, ATTENTION = "predictions.csv", "calibration.csv", "record.csv", "attention.csv"
+CONFIG, PLAN, COHORT, ENVIRONMENT = "config.yaml", "fold_plan.json", "cohort.json", "environment.json"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReportSource:
+    """What is known about the predictions; None where the source does not say.
+
+    Attributes:
+        path: the run folder, or the table.
+        predictions: the valid predictions table.
+        reference: the young-adult population of the T-scores.
+        calibration: rows of the inner validation parts by (model, repeat, fold).
+        record: the clinical record, one row per radiograph with ``radiograph_id``.
+        unmatched: ids of the predictions without a row in the record.
+        simulated: whether the radiographs are made up.
+        protocol: "nested", or "paper" where checkpoints were chosen on the scored folds.
+        plan: the fold plan.
+        config: settings of the comparison.
+        config_text: the same as it stands in the file.
+        environment: versions and machine.
+        cohort: roles of the columns and fingerprint of the data.
+        attention: attention weights, as stored.
+    """
+
+    path: Path
+    predictions: pd.DataFrame
+    reference: Reference
+    calibration: Calibration | None = None
+    record: pd.DataFrame | None = None
+    unmatched: tuple[str, ...] = ()
+    simulated: bool | None = None
+    protocol: str | None = None
+    plan: Mapping[str, Any] | None = None
+    config: Mapping[str, Any] | None = None
+    config_text: str = ""
+    environment: Mapping[str, Any] | None = None
+    cohort: Mapping[str, Any] | None = None
+    attention: pd.DataFrame | None = None
+
+    @property
+    def is_run(self) -> bool:
+        """Whether the source is a run folder of this library."""
+        return self.cohort is not None
+
+    @property
+    def optimistic(self) -> bool:
+        """Whether each checkpoint was chosen on the fold that is scored."""
+        return self.protocol == "paper"
+
+    @property
+    def roles(self) -> Mapping[str, Any]:
+        """Roles of the cohort's columns; empty where they are not known."""
+        return (self.cohort or {}).get("roles") or {}
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models, in the order of the table."""
+        return tuple(dict.fromkeys(self.predictions["model"]))
+
+
+def open_source(path: str | Path, *, reference: str | None = None, record: str | Path | None = None) -> ReportSource:
+    """Open a run folder or a bare predictions table.
+
+    A ``predictions.csv`` that lies in a run folder is taken as that run, so that what the run knows (that its
+    radiographs are simulated, say) is not lost.
+
+    Args:
+        path: a finished run folder, or a CSV file with the columns of a predictions table; its further columns serve as
+            the clinical record.
+        reference: name of the reference population; a run knows its own.
+        record: CSV file of clinical variables with ``radiograph_id``.
+
+    Raises:
+        RunError: if nothing is there, or a folder is no finished run, or a file of it is damaged.
+        ConfigError: if no reference is named and the source has none, or its name is unknown.
+        MetricError: if the table or the record cannot be used.
+    """
+    from xattn_bmd.metrics.predictions import read_predictions
+
+    path = Path(path)
+    if not path.exists():
+        raise RunError(f"A report is made from a run folder or a table, but {path} does not exist; mend the path.")
+    if path.name == PREDICTIONS and (path.parent / COHORT).is_file():
+        path = path.parent
+    if path.is_dir():
+        return _open_run(path, reference=reference, record=record)
+    population = get_reference(_required_reference(reference, path))
+    table = read_predictions(path)
+    own = joined_record(record, table) if record is not None else record_within(table)
+    return ReportSource(path=path, predictions=table, reference=population, record=own.table, unmatched=own.unmatched)
+
+
+def _open_run(folder: Path, *, reference: str | None, record: str | Path | None) -> ReportSource:
+    from xattn_bmd.metrics.predictions import read_predictions
+
+    if not (folder / PREDICTIONS).is_file():
+        raise RunError(
+            f"A finished run folder holds {PREDICTIONS}, but {folder} does not; let the comparison finish, or give the "
+            "table's own path."
+        )
+    config_text = _text(folder / CONFIG)
+    config, cohort = _yaml(folder / CONFIG), _json(folder / COHORT)
+    roles = (cohort or {}).get("roles", {})
+    named = reference or (config or {}).get("reference") or roles.get("reference")
+    table = read_predictions(folder / PREDICTIONS)
+    own = _record_of_run(folder, table, record)
+    return ReportSource(
+        path=folder,
+        predictions=table,
+        reference=get_reference(_required_reference(named, folder)),
+        calibration=_calibration(folder / CALIBRATION, table),
+        record=own.table,
+        unmatched=own.unmatched,
+        simulated=(cohort or {}).get("simulated"),
+        protocol=(config or {}).get("protocol"),
+        plan=_json(folder / PLAN),
+        config=config,
+        config_text=config_text,
+        environment=_json(folder / ENVIRONMENT),
+        cohort=cohort,
+        attention=_table(folder / ATTENTION),
+    )
+
+
+def _record_of_run(folder: Path, table: pd.DataFrame, record: str | Path | None) -> OwnRecord:
+    if record is None and (folder / RECORD).is_file():
+        record = folder / RECORD
+    return OwnRecord(None, ()) if record is None else joined_record(record, table)
+
+
+def _required_reference(name: str | None, path: Path) -> str:
+    from xattn_bmd.bone.reference import REFERENCES
+
+    if name is None:
+        raise ConfigError(
+            f"T-scores need a named reference population, but {path.name} does not say which; "
+            f"give --reference with one of {', '.join(REFERENCES)}."
+        )
+    return name
+
+
+def _calibration(path: Path, predictions: pd.DataFrame) -> Calibration | None:
+    from xattn_bmd.metrics.crossfit import calibration_rows
+    from xattn_bmd.metrics.predictions import read_calibration, validate_calibration
+
+    return calibration_rows(validate_calibration(read_calibration(path), predictions)) if path.is_file() else None
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _table(path: Path) -> pd.DataFrame | None:
+    import pandas as pd
+
+    if not path.is_file():
+        return None
+    try:
+        return pd.read_csv(path, dtype=dict.fromkeys(("radiograph_id", "patient_id", "site", "model"), str))
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as cause:
+        raise RunError(f"{path.name} is a CSV file in UTF-8, but it cannot be read as one; restore it.") from cause
+
+
+def _json(path: Path) -> Mapping[str, Any] | None:
+    try:
+        return _mapping(json.loads(_text(path) or "null"), path)
+    except ValueError as cause:
+        raise RunError(f"{path.name} of a run is JSON, but it is damaged ({cause}); restore it.") from cause
+
+
+def _yaml(path: Path) -> Mapping[str, Any] | None:
+    import yaml
+
+    try:
+        return _mapping(yaml.safe_load(_text(path)), path)
+    except yaml.YAMLError as cause:
+        raise RunError(f"{path.name} of a run is YAML, but it is damaged; restore it.") from cause
+
+
+def _mapping(value: object, path: Path) -> Mapping[str, Any] | None:
+    if value is None or isinstance(value, Mapping):
+        return value
+    raise RunError(f"{path.name} of a run holds names and values, but something else was found; restore it.")
