@@ -182,6 +182,7 @@ def evaluate_command(
     opened = Cohort.from_csv(cohort, images=images, config=config)
     evaluation = evaluate(Predictor.load(predictor), opened, out=out)
     print(drop_text(evaluation.drop(), simulated=evaluation.simulated))
+    print(f"report: {evaluation.report()}")
     print(f"evaluation folder: {evaluation.folder}")
 
 

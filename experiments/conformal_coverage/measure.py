@@ -47,8 +47,8 @@ def cohort(seed: int, patients: int) -> Cohort:
     hips = draw_hips(n=round(1.08 * patients), preset="hcs", seed=seed)
     rows = [
         {
-            "radiograph_id": f"s{seed}_{hip.index:05d}",
-            "patient_id": f"s{seed}_{hip.patient:05d}",
+            "radiograph_id": hip.radiograph_id,
+            "patient_id": hip.patient_id,
             **{name: getattr(hip, name) for name in (*NUMERIC, "sex", "smoking", "fn_bmd")},
         }
         for hip in hips

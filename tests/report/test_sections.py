@@ -14,10 +14,11 @@ from xattn_bmd.report.sections.key import compared
 NAN = float("nan")
 
 
-def comparison(relative, low, high, p=0.04):
+def comparison(relative, low, high, p=0.04, corrected=0.03):
     row = {"model_a": "xattn", "metric": "mse", "test": "paired_patient_bootstrap", "difference": relative / 100}
     ends = {"low": low / 100, "high": high / 100, "relative": relative, "relative_low": low, "relative_high": high}
-    return pd.DataFrame([row | ends | {"p": p}])
+    tested = row | ends | {"p": p}
+    return pd.DataFrame([tested, tested | {"test": "corrected_resampled_t", "p": corrected}])
 
 
 def detectable(share):
@@ -41,6 +42,14 @@ def test_only_an_interval_beside_zero_shows_a_difference():
     assert sentence(-0.2, -0.3, -0.1, p=0.0005).startswith("xattn has smaller errors than concat")
     assert "p < 0.001" in sentence(-0.2, -0.3, -0.1, p=0.0005)
     assert sentence(0.2, 0.1, 0.3).startswith("xattn has larger errors than concat")
+    assert sentence(0.2, 0.1, 0.3).endswith("corrected resampled t over the folds, p = 0.030.")
+
+
+def test_a_difference_of_trained_models_is_no_difference_of_methods():
+    text = sentence(-0.2, -0.3, -0.1, corrected=0.2)
+    assert text.startswith("On these patients the trained models of xattn have smaller errors than concat")
+    assert "is not shown (corrected resampled t over the folds, p = 0.200)" in text
+    assert sentence(-0.2, -0.3, -0.1, corrected=NAN).startswith("These trained models of xattn have smaller errors")
 
 
 def test_without_numbers_nothing_is_claimed():

@@ -12,7 +12,17 @@ from xattn_bmd.report.write import SECTIONS, write_report
 EXPECTED = {
     *("key-result", "cohort", "flow", "models", "differences", "detectable", "agreement", "scatter", "bland-altman"),
     *("calibration", "screening", "screening-tm1", "screening-tm2p5", "classes", "reclassification", "utility"),
-    *("triage", "decision-curve", "uncertainty", "subgroups", "attention", "folds", "settings", "configuration"),
+    *(
+        "triage",
+        "decision-curve",
+        "external",
+        "uncertainty",
+        "subgroups",
+        "attention",
+        "folds",
+        "settings",
+        "configuration",
+    ),
     *("environment", "methods", "checklists", "tripod-ai", "claim"),
 }
 HOSTILE = '<b onload="x">x</b>'
@@ -204,10 +214,15 @@ def test_protocol_paper_is_called_optimistic(tmp_path, undrawn):
 
 def test_attention_is_shown_where_it_is_stored(tmp_path, undrawn):
     folder = made_up_run(tmp_path / "RUN", models=("xattn",))
-    rows = {"model": "xattn", "variable": ["age", "age", "sex"], "fold": 0, "weight": [0.2, 0.4, 0.7]}
-    pd.DataFrame(rows).to_csv(folder / "attention.csv", index=False)
+    rows = {"model": "xattn", "repeat": 0, "fold": [0, 1, 0, 1], "variable": ["age", "age", "sex", "sex"], "n": 9}
+    pd.DataFrame(rows).assign(attention=[0.2, 0.4, 0.8, 0.6]).to_csv(folder / "attention.csv", index=False)
     parts = PageParts(write_report(folder, replicates=10).read_text())
-    assert re.search(r"xattn\s+age\s+0.300", parts.text)
+    assert re.search(r"sex\s+70.0.%\s+14.1.%\s+age\s+30.0.%\s+14.1.%", parts.text)
+    assert "all 2 variables would be 50.0" in parts.text
+    assert "n = 18 scored radiographs" in parts.text
+    pd.DataFrame(rows).to_csv(folder / "attention.csv", index=False)
+    with pytest.raises(RunError, match=r"attention.csv has a column attention"):
+        write_report(folder, replicates=10)
 
 
 @pytest.mark.parametrize(

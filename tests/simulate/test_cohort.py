@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pydicom
 import pytest
 import yaml
@@ -69,7 +70,9 @@ def test_same_bytes_in_another_order(made, tmp_path, monkeypatch):
 
 def test_another_seed_gives_other_pictures(made, tmp_path):
     simulate_cohort(tmp_path / "d", n=1, size=SIZE, seed=1, workers=1)
-    assert (tmp_path / "d/images/H00001.dcm").read_bytes() != (made / "images/H00001.dcm").read_bytes()
+    assert (tmp_path / "d/images/H1-00001.dcm").read_bytes() != (made / "images/H0-00001.dcm").read_bytes()
+    ids = [set(pd.read_csv(root / "cohort.csv")["patient_id"]) for root in (tmp_path / "d", made)]
+    assert not ids[0] & ids[1]
 
 
 class Interruption(BaseException):
@@ -86,7 +89,7 @@ def test_an_interrupted_run_continues_to_the_same_files(made, tmp_path):
     with pytest.raises(Interruption):
         simulate_cohort(root, n=N, size=SIZE, workers=1, progress=stop)
     assert not (root / "cohort.csv").exists()
-    (root / "images" / ".partial-H00004.dcm-x").write_bytes(b"half")
+    (root / "images" / ".partial-H0-00004.dcm-x").write_bytes(b"half")
     finished = {p: p.stat().st_mtime_ns for p in (root / "images").glob("*.dcm")}
     assert len(finished) == 3
     simulate_cohort(root, n=N, size=SIZE, workers=1)
@@ -174,7 +177,7 @@ def test_truth_is_readable_and_agrees_with_the_table(made):
 
 
 def test_a_damaged_truth_file_is_named(made, tmp_path):
-    broken = tmp_path / "H00001.npz"
-    broken.write_bytes((made / "truth/H00001.npz").read_bytes()[:500])
-    with pytest.raises(SimulationError, match=r"H00001\.npz"):
+    broken = tmp_path / "H0-00001.npz"
+    broken.write_bytes((made / "truth/H0-00001.npz").read_bytes()[:500])
+    with pytest.raises(SimulationError, match=r"H0-00001\.npz"):
         load_truth(broken)

@@ -22,7 +22,7 @@ from xattn_bmd.report.source import open_source
 MODELS = ("concat", "metadata_only", "ridge")
 FILES = {
     *("predictions.csv", "metrics.csv", "screening.csv", "agreement.csv", "triage.csv", "conformal.csv"),
-    *("comparisons.csv", "drop.csv", "record.csv", "cohort.json", "environment.json"),
+    *("comparisons.csv", "decision_curve.csv", "drop.csv", "record.csv", "cohort.json", "environment.json"),
 }
 QUICK = {"replicates": 200}
 

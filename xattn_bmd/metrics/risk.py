@@ -14,15 +14,14 @@ head that is too sure of itself pays for it in the Brier score.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xattn_bmd.bone.reference import Reference
 from xattn_bmd.bone.tscore import density_at
-from xattn_bmd.metrics.calibration import fit_recalibration
-from xattn_bmd.metrics.crossfit import Calibration, FittedOn, crossfit
+from xattn_bmd.metrics.calibration import Recalibration, fit_recalibration
+from xattn_bmd.metrics.crossfit import Calibration, crossfit
 from xattn_bmd.metrics.predictions import PredictionGrid
 
 
@@ -36,7 +35,7 @@ class Risk:
     """
 
     probability: NDArray[np.float64]
-    on: FittedOn | Literal[""]
+    on: str
 
 
 def risk(
@@ -72,6 +71,24 @@ def risk(
         sd = np.float64(fit.fitted.residual_sd) if own_sd is None else own_sd[place]
         probability[place] = probability_below(edge, mean=fit.fitted(prediction[place]), sd=sd)
     return Risk(probability, fits[0].on if fits else "")
+
+
+def carried_risk(
+    grid: PredictionGrid, *, model: str, reference: Reference, threshold: float, line: Recalibration, on: str
+) -> Risk:
+    """Return the probability of low density from a line that was fitted elsewhere, unchanged.
+
+    Args:
+        grid: the predictions.
+        model: one of its models.
+        reference: the young-adult population of the T-scores.
+        threshold: a T-score.
+        line: recalibration and residual SD of the cohort that the model was developed on.
+        on: that cohort in words.
+    """
+    edge = float(density_at(threshold, reference=reference))
+    mean = line(grid.predictions[model])
+    return Risk(probability_below(edge, mean=mean, sd=np.float64(line.residual_sd)), on)
 
 
 def probability_below(

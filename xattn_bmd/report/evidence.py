@@ -55,6 +55,7 @@ class Evidence:
         table1: the cohort by group; empty without a record.
         flow: how many radiographs and patients are left after each step.
         flow_steps: the same as the flow diagram takes it.
+        drop: internal beside external values; empty where the source is no external validation.
     """
 
     grid: PredictionGrid
@@ -81,6 +82,7 @@ class Evidence:
     sample_size: pd.DataFrame
     table1: pd.DataFrame
     flow: pd.DataFrame
+    drop: pd.DataFrame
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return every table by name."""
@@ -105,16 +107,16 @@ def gather(source: ReportSource, *, seed: int = 0, replicates: int = REPLICATES)
     base = BASE if BASE in source.models else source.models[0]
     steps = tuple(flow(source.cohort or {}, source.predictions))
     draws = _Draws(seed, replicates)
-    return Evidence(
-        grid=grid,
-        base=base,
-        flow_steps=steps,
-        flow=pd.DataFrame(list(steps)),
+    tables = {
+        "flow": pd.DataFrame(list(steps)),
+        "drop": pd.DataFrame(),
         **_errors(source, draws),
         **_screened(source, base, draws),
         **_compared(source, base, draws),
         **_people(source, grid, draws),
-    )
+    }
+    # What was carried over from a development cohort cannot be fitted again here.
+    return Evidence(grid=grid, base=base, flow_steps=steps, **(tables | dict(source.carried)))
 
 
 class _Draws(NamedTuple):

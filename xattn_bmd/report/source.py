@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from xattn_bmd.metrics.crossfit import Calibration
 
 PREDICTIONS, CALIBRATION, RECORD, ATTENTION = "predictions.csv", "calibration.csv", "record.csv", "attention.csv"
+CARRIED = ("metrics", "screening", "agreement", "triage", "decision_curve", "conformal", "drop")
+"""Tables of an external validation that cannot be made from its predictions alone."""
+
 CONFIG, PLAN, COHORT, ENVIRONMENT = "config.yaml", "fold_plan.json", "cohort.json", "environment.json"
 
 
@@ -40,6 +43,8 @@ class ReportSource:
         environment: versions and machine.
         cohort: roles of the columns and fingerprint of the data.
         attention: attention weights, as stored.
+        carried: result tables of an external validation, by name, in which everything fitted was carried over from the
+            development cohort; empty for any other source.
     """
 
     path: Path
@@ -56,6 +61,7 @@ class ReportSource:
     environment: Mapping[str, Any] | None = None
     cohort: Mapping[str, Any] | None = None
     attention: pd.DataFrame | None = None
+    carried: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def is_run(self) -> bool:
@@ -66,6 +72,11 @@ class ReportSource:
     def optimistic(self) -> bool:
         """Whether each checkpoint was chosen on the fold that is scored."""
         return self.protocol == "paper"
+
+    @property
+    def is_external(self) -> bool:
+        """Whether the radiographs took no part in the models' development."""
+        return bool(self.carried)
 
     @property
     def roles(self) -> Mapping[str, Any]:
@@ -138,7 +149,8 @@ def _open_run(folder: Path, *, reference: str | None, record: str | Path | None)
         config_text=config_text,
         environment=_json(folder / ENVIRONMENT),
         cohort=cohort,
-        attention=_table(folder / ATTENTION),
+        attention=_attention(folder / ATTENTION),
+        carried=_carried(folder, cohort or {}),
     )
 
 
@@ -166,6 +178,21 @@ def _calibration(path: Path, predictions: pd.DataFrame) -> Calibration | None:
     return calibration_rows(validate_calibration(read_calibration(path), predictions)) if path.is_file() else None
 
 
+def _attention(path: Path) -> pd.DataFrame | None:
+    table = _table(path)
+    missing = set() if table is None else {"model", "repeat", "fold", "variable", "attention", "n"} - set(table.columns)
+    if missing:
+        raise RunError(f"{path.name} has a column {sorted(missing)[0]}, but it is missing; restore the file.")
+    return table
+
+
+def _carried(folder: Path, cohort: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+    if cohort.get("validation") != "external":
+        return {}
+    found = {name: _table(folder / f"{name}.csv") for name in CARRIED}
+    return {name: table for name, table in found.items() if table is not None}
+
+
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
@@ -176,7 +203,8 @@ def _table(path: Path) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        return pd.read_csv(path, dtype=dict.fromkeys(("radiograph_id", "patient_id", "site", "model"), str))
+        texts = ("radiograph_id", "patient_id", "site", "model", "reason", "fitted_on", "average")
+        return pd.read_csv(path, dtype=dict.fromkeys(texts, str)).fillna(dict.fromkeys(texts, ""))
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as cause:
         raise RunError(f"{path.name} is a CSV file in UTF-8, but it cannot be read as one; restore it.") from cause
 

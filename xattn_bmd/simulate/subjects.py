@@ -38,6 +38,7 @@ class Hip:
     """One radiograph to make, and the person it belongs to; None marks an answer the person did not give.
 
     Attributes:
+        seed: seed of the cohort; part of the ids, so that people of two cohorts are never taken for the same.
         index: row in the cohort.
         patient: number of the patient, shared by the two hips of one person.
         side: ``"L"`` or ``"R"``.
@@ -56,6 +57,7 @@ class Hip:
         fn_bmd: the label: the same with the precision error of a DXA scan.
     """
 
+    seed: int
     index: int
     patient: int
     side: Literal["L", "R"]
@@ -86,12 +88,12 @@ class Hip:
     @property
     def radiograph_id(self) -> str:
         """Made-up id of the radiograph."""
-        return f"H{self.index + 1:05d}"
+        return f"H{self.seed}-{self.index + 1:05d}"
 
     @property
     def patient_id(self) -> str:
         """Made-up id of the patient."""
-        return f"P{self.patient + 1:05d}"
+        return f"P{self.seed}-{self.patient + 1:05d}"
 
 
 def draw_hips(*, n: int, preset: PresetName, seed: int) -> tuple[Hip, ...]:
@@ -122,7 +124,7 @@ def draw_hips(*, n: int, preset: PresetName, seed: int) -> tuple[Hip, ...]:
     for sex, members in sexes:
         drawn = _draw_sex(rng, population=population, sex=sex, age=age[members])
         records |= {int(member): record for member, record in zip(members, drawn, strict=True)}
-    return _hips(rng, records, n=n)
+    return _hips(rng, records, n=n, seed=seed)
 
 
 def _check(n: int, preset: str, seed: int) -> None:
@@ -273,7 +275,7 @@ def _absent(rng: np.random.Generator, share: float, count: int) -> NDArray[np.bo
     return rng.random(count) < min(max(share, _MISSING_RANGE[0]), _MISSING_RANGE[1])
 
 
-def _hips(rng: np.random.Generator, records: dict[int, dict[str, Any]], *, n: int) -> tuple[Hip, ...]:
+def _hips(rng: np.random.Generator, records: dict[int, dict[str, Any]], *, n: int, seed: int) -> tuple[Hip, ...]:
     patients = len(records)
     both = set(rng.permutation(patients)[: n - patients].tolist())
     sides = rng.integers(2, size=patients)
@@ -287,6 +289,7 @@ def _hips(rng: np.random.Generator, records: dict[int, dict[str, Any]], *, n: in
             label = true * (1 + DXA_CV * rng.standard_normal())
             hips.append(
                 Hip(
+                    seed=seed,
                     index=len(hips),
                     patient=patient,
                     side=side,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,32 @@ class Estimator:
         arrays = replace(arrays, features=features if self.uses_images else None)
         return predict_rows(self.build().to(torch_device(accelerator)), arrays, chosen)
 
+    def attention_to_variables(
+        self, cohort: Cohort, *, cache: ImageCache | None, rows: Sequence[int], accelerator: str = "auto"
+    ) -> NDArray[np.float64] | None:
+        """Return how much the image patches of each radiograph read from each clinical variable.
+
+        Args:
+            cohort: as in :meth:`predict`, and so are the others.
+            cache: opened images.
+            rows: rows wanted.
+            accelerator: where a network runs.
+
+        Returns:
+            ``(N, V)``, mean over patches and heads, over layers by their weight; every row sums to 1.  None for a model
+            without attention.
+        """
+        if self.network is None:
+            return None
+        arrays = cohort_arrays(cohort, encoder=self.encoder, cache=cache if self.uses_images else None)
+        parts = []
+        for output in _outputs(self.build().to(torch_device(accelerator)), arrays, rows):
+            if output.attention is None:
+                return None
+            read_BLV = output.attention.image_to_variables.float().mean(dim=(2, 3))
+            parts.append(torch.einsum("blv,l->bv", read_BLV, output.attention.layer_weight.float()).cpu().numpy())
+        return np.concatenate(parts).astype(np.float64)
+
     def build(self) -> FusionNetwork:
         """Return the network with its fitted weights, in evaluation mode, on the CPU."""
         assert self.network is not None
@@ -174,17 +200,19 @@ def load_estimator(folder: Path) -> Estimator:
 
 def predict_rows(network: FusionNetwork, arrays: CohortArrays, rows: Sequence[int]) -> pd.DataFrame:
     """Return the table of :meth:`Estimator.predict_table`, computed on the device where the network is."""
+    return pd.concat([_columns(output) for output in _outputs(network, arrays, rows)], ignore_index=True)
+
+
+def _outputs(network: FusionNetwork, arrays: CohortArrays, rows: Sequence[int]) -> Iterator[Output]:
     dataset = CohortDataset(arrays, rows)
     device = next(network.parameters()).device
-    parts = []
     network.eval()
     with torch.inference_mode():
         for block in row_blocks(len(dataset)):
             batch = dataset.__getitems__(block.tolist())
             variables = type(batch.variables)(*(part.to(device) for part in batch.variables))
             features = None if batch.features is None else batch.features[:, 0].to(device)
-            parts.append(_columns(network(batch.image.to(device), variables, features)))
-    return pd.concat(parts, ignore_index=True)
+            yield network(batch.image.to(device), variables, features)
 
 
 def head_columns(head: HeadName) -> tuple[str, ...]:

@@ -23,10 +23,12 @@ from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.errors import CohortError, RunError
 from xattn_bmd.metrics.predictions import read_predictions
 from xattn_bmd.metrics.tables.comparisons import comparisons_table
+from xattn_bmd.report.write import write_report
 from xattn_bmd.training.external_tables import (
     Carried,
     external_agreement,
     external_coverage,
+    external_decision_curve,
     external_drop,
     external_metrics,
     external_screening,
@@ -66,6 +68,10 @@ class Evaluation:
         """Screening metrics at T = -1 and -2.5 of the reference that the predictor was developed with."""
         return pd.read_csv(self.folder / "screening.csv")
 
+    def report(self) -> Path:
+        """Write ``report.html`` with internal beside external results, and ``report/`` with the same as files."""
+        return write_report(self.folder)
+
     def drop(self) -> pd.DataFrame:
         """Internal beside external: every metric in both cohorts, and its change with a 95 % interval."""
         return pd.read_csv(self.folder / DROP)
@@ -91,7 +97,8 @@ def evaluate(
         replicates: number of bootstrap replicates.
 
     Returns:
-        The evaluation: predictions, metrics, screening, agreement, triage, conformal, drop and comparisons as CSV, and
+        The evaluation: predictions, metrics, screening, agreement, triage, decision curve,
+        conformal, drop and comparisons as CSV, and
         what describes the cohort and the machine.
 
     Raises:
@@ -138,6 +145,9 @@ def _tables(
         "screening.csv": screening,
         "agreement.csv": external_agreement(predictions, carried, seed=seed, replicates=replicates),
         "triage.csv": external_triage(predictions, reference, carried, seed=seed, replicates=replicates),
+        "decision_curve.csv": external_decision_curve(
+            predictions, reference, carried, seed=seed, replicates=replicates
+        ),
         "conformal.csv": external_coverage(predictions, carried, seed=seed, replicates=replicates),
         "comparisons.csv": comparisons_table(
             predictions, reference=reference, against=against, seed=seed, replicates=replicates

@@ -10,8 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xattn_bmd.bone.reference import Reference
-from xattn_bmd.bone.tscore import density_at
-from xattn_bmd.metrics.calibration import Recalibration
+from xattn_bmd.bone.tscore import WHO_THRESHOLDS
 from xattn_bmd.metrics.conformal import cv_plus_interval
 from xattn_bmd.metrics.independent import independent_difference
 from xattn_bmd.metrics.intervals import (
@@ -23,19 +22,19 @@ from xattn_bmd.metrics.intervals import (
     split_draws,
 )
 from xattn_bmd.metrics.pooled import drawn_sums
-from xattn_bmd.metrics.predictions import PredictionGrid, prediction_grid
-from xattn_bmd.metrics.risk import probability_below
+from xattn_bmd.metrics.predictions import prediction_grid
+from xattn_bmd.metrics.risk import carried_risk
 from xattn_bmd.metrics.screening import low_density
 from xattn_bmd.metrics.tables.agreement import AGREEMENT_COLUMNS, RECALIBRATED_METRICS, agreement_table
 from xattn_bmd.metrics.tables.conformal import CONFORMAL_COLUMNS, LEVELS
+from xattn_bmd.metrics.tables.decision_curve import decision_curve_table
 from xattn_bmd.metrics.tables.layout import NAN, POOLED, frame, interval_reason, valued
 from xattn_bmd.metrics.tables.regression import metrics_table
 from xattn_bmd.metrics.tables.screening import screening_table
-from xattn_bmd.metrics.tables.triage import triage_table
+from xattn_bmd.metrics.tables.triage import CARRIED_OVER, triage_table
 from xattn_bmd.training.development import Development, InternalValue, pooled_values
 
 EXTERNAL = "external cohort, patient bootstrap 95 % (BCa)"
-CARRIED_OVER = "development cohort, carried over unchanged"
 CV_PLUS = "cv_plus"
 CHANGE_METHOD = "external - internal, independent samples (Zou and Donner 2008)"
 
@@ -75,7 +74,10 @@ def external_screening(
     for row in table.index[table["metric"] == "brier"]:
         model, threshold = str(table.loc[row, "model"]), float(table.loc[row, "threshold"])
         line = carried[model].development.recalibration
-        error = _risk_error(grid, model, line, reference=reference, threshold=threshold)
+        (risk,) = carried_risk(
+            grid, model=model, reference=reference, threshold=threshold, line=line, on=CARRIED_OVER
+        ).probability
+        error = (risk - low_density(grid.target, reference=reference, threshold=threshold)) ** 2
         sums = drawn_sums(grid, np.stack([error, np.ones_like(error)], axis=1), draws)
         score = split_draws(sums[:, 0] / sums[:, 1], draws)
         cells = valued(score) | {"fitted_on": CARRIED_OVER, "reason": interval_reason(score)}
@@ -111,6 +113,26 @@ def external_triage(
         for threshold, fitted in each.development.triage.items()
     }
     return triage_table(predictions, reference, cuts=cuts, seed=seed, replicates=replicates)
+
+
+def external_decision_curve(
+    predictions: pd.DataFrame, reference: Reference, carried: Mapping[str, Carried], *, seed: int, replicates: int
+) -> pd.DataFrame:
+    """Return the net benefit of every model with the development's risks."""
+    grid = prediction_grid(predictions)
+    risks = {
+        (model, threshold): carried_risk(
+            grid,
+            model=model,
+            reference=reference,
+            threshold=threshold,
+            line=each.development.recalibration,
+            on=CARRIED_OVER,
+        )
+        for model, each in carried.items()
+        for threshold in WHO_THRESHOLDS
+    }
+    return decision_curve_table(predictions, reference, risks=risks, seed=seed, replicates=replicates)
 
 
 def external_coverage(
@@ -206,15 +228,6 @@ def _key(value: InternalValue) -> tuple[str, str, str]:
 def _models(predictions: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     for model, rows in predictions.groupby("model", sort=False):
         yield str(model), rows
-
-
-def _risk_error(
-    grid: PredictionGrid, model: str, line: Recalibration, *, reference: Reference, threshold: float
-) -> NDArray[np.float64]:
-    (prediction,) = grid.predictions[model]
-    edge = float(density_at(threshold, reference=reference))
-    risk = probability_below(edge, mean=line(prediction), sd=np.float64(line.residual_sd))
-    return np.asarray((risk - low_density(grid.target, reference=reference, threshold=threshold)) ** 2)
 
 
 def _share(inside: NDArray[np.bool_], patients: NDArray[np.int64], draws: Draws) -> Interval:

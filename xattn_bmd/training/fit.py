@@ -36,6 +36,9 @@ from xattn_bmd.training.registry import uses_images
 from xattn_bmd.training.tabular import TABULAR, TabularData, fit_tabular, refit_tabular
 from xattn_bmd.types import PREDICTION_COLUMNS
 
+ATTENTION_COLUMNS = ("model", "repeat", "fold", "variable", "attention", "n")
+"""Columns of ``attention.csv``: mean attention of the image patches of ``n`` scored radiographs on each variable."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -91,12 +94,14 @@ class FoldResult:
         predictions: the scored fold: :func:`table_columns`.
         calibration: the inner validation part, same columns; None under the protocol ``paper``, which has none.
         history: one row per epoch; empty for scikit-learn baselines.
+        attention: mean attention over the scored fold, :data:`ATTENTION_COLUMNS`; None for a model without any.
     """
 
     estimator: Estimator
     predictions: pd.DataFrame
     calibration: pd.DataFrame | None = None
     history: list[dict[str, float]] = field(default_factory=list)
+    attention: pd.DataFrame | None = None
 
 
 def fit_job(job: Job, study: Study, *, on_epoch: Callable[[int], None] | None = None) -> FoldResult:
@@ -122,10 +127,12 @@ def fit_job(job: Job, study: Study, *, on_epoch: Callable[[int], None] | None = 
     else:
         estimator, history = _fit_network(job, study, on_epoch)
     scored = _prediction_table(job, study, estimator, split.test)
+    attention = _attention_table(job, study, estimator, split.test)
     if study.config.protocol == "paper":
-        return FoldResult(estimator, scored, history=history)
+        return FoldResult(estimator, scored, history=history, attention=attention)
     held_out = _without_validation(job, study, split, estimator) if job.model in TABULAR else estimator
-    return FoldResult(estimator, scored, _prediction_table(job, study, held_out, split.validation), history)
+    calibration = _prediction_table(job, study, held_out, split.validation)
+    return FoldResult(estimator, scored, calibration, history, attention)
 
 
 def table_columns(config: CompareConfig) -> list[str]:
@@ -263,6 +270,26 @@ def _record(job: Job, study: Study) -> dict[str, Any]:
 def _rows(cohort: Cohort, radiograph_ids: tuple[str, ...]) -> list[int]:
     position = {name: row for row, name in enumerate(cohort.radiograph_ids)}
     return sorted(position[name] for name in radiograph_ids)
+
+
+def _attention_table(
+    job: Job, study: Study, estimator: Estimator, radiograph_ids: tuple[str, ...]
+) -> pd.DataFrame | None:
+    rows = _rows(study.cohort, radiograph_ids)
+    cache = study.open_cache() if estimator.uses_images else None
+    accelerator = study.config.training.accelerator
+    read = estimator.attention_to_variables(study.cohort, cache=cache, rows=rows, accelerator=accelerator)
+    if read is None:
+        return None
+    columns = {
+        "model": job.model,
+        "repeat": job.repeat,
+        "fold": job.fold,
+        "variable": estimator.encoder.schema.names,
+        "attention": read.mean(axis=0),
+        "n": len(read),
+    }
+    return pd.DataFrame(columns, columns=list(ATTENTION_COLUMNS))
 
 
 def _prediction_table(job: Job, study: Study, estimator: Estimator, radiograph_ids: tuple[str, ...]) -> pd.DataFrame:

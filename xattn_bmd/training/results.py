@@ -10,13 +10,12 @@ from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.config import CompareConfig
 from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.metrics.crossfit import calibration_rows
-from xattn_bmd.metrics.predictions import read_predictions
+from xattn_bmd.metrics.predictions import read_calibration, read_predictions
 from xattn_bmd.metrics.tables.comparisons import comparisons_table
 from xattn_bmd.metrics.tables.regression import metrics_table
 from xattn_bmd.metrics.tables.screening import screening_table
 from xattn_bmd.training.fit import Job, reference_of
-from xattn_bmd.training.run import CALIBRATION, PREDICTIONS, fold_folder
-from xattn_bmd.training.run_record import read_calibration
+from xattn_bmd.training.run import ATTENTION, CALIBRATION, PREDICTIONS, fold_folder
 
 TABLES = ("metrics.csv", "screening.csv", "comparisons.csv")
 PROTOCOL_LABELS = {"nested": "nested", "paper": "paper (optimistic)"}
@@ -34,12 +33,10 @@ def write_results(folder: Path, *, jobs: list[Job], config: CompareConfig, plan:
 
     What is fitted to predictions is fitted on the inner validation parts, where the protocol has any.
     """
-    joined = _joined(folder, jobs, PREDICTIONS)
-    predictions = read_predictions(io.StringIO(joined))
-    if config.protocol != "paper":
-        atomic_write(folder / CALIBRATION, _joined(folder, jobs, CALIBRATION))
-    kept = read_calibration(folder / CALIBRATION)
-    calibration = None if kept is None else calibration_rows(kept)
+    joined = {name: _joined(folder, jobs, name) for name in (PREDICTIONS, CALIBRATION, ATTENTION)}
+    predictions = read_predictions(io.StringIO(joined[PREDICTIONS]))
+    kept = joined[CALIBRATION]
+    calibration = calibration_rows(read_calibration(io.StringIO(kept))) if kept else None
     reference, seed = get_reference(reference_of(config)), config.seed
     scored = (
         metrics_table(predictions, seed=seed),
@@ -50,9 +47,13 @@ def write_results(folder: Path, *, jobs: list[Job], config: CompareConfig, plan:
     for name, table in zip(TABLES, scored, strict=True):
         labelled = table.assign(protocol=protocol, simulated=simulated, plan_hash=plan.hash)
         atomic_write(folder / name, labelled.to_csv(index=False))
-    atomic_write(folder / PREDICTIONS, joined)
+    for name in (ATTENTION, CALIBRATION, PREDICTIONS):
+        if joined[name]:
+            atomic_write(folder / name, joined[name])
 
 
 def _joined(folder: Path, jobs: list[Job], name: str) -> str:
-    texts = [(fold_folder(folder, job) / name).read_text().splitlines(keepends=True) for job in jobs]
-    return "".join([texts[0][0], *(line for text in texts for line in text[1:])])
+    """Return the rows of all fits that have such a table under one header; empty where none has it."""
+    parts = [path for job in jobs if (path := fold_folder(folder, job) / name).is_file()]
+    texts = [part.read_text().splitlines(keepends=True) for part in parts]
+    return "".join([*texts[0][:1], *(line for text in texts for line in text[1:])]) if texts else ""

@@ -25,14 +25,15 @@ from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.data.roles import CohortRoles
 from xattn_bmd.errors import RunError
-from xattn_bmd.metrics.predictions import read_predictions
+from xattn_bmd.metrics.predictions import read_calibration, read_predictions
 from xattn_bmd.metrics.tables.comparisons import comparisons_table
+from xattn_bmd.report.write import write_report
 from xattn_bmd.training.fit import FoldResult, Job, reference_of
-from xattn_bmd.training.run_record import cohort_facts, read_calibration, read_record_table, record_table, same_facts
+from xattn_bmd.training.run_record import cohort_facts, read_record_table, record_table, same_facts
 
 CONFIG, PLAN, COHORT = "config.yaml", "fold_plan.json", "cohort.json"
 ENVIRONMENT, PREDICTIONS = "environment.json", "predictions.csv"
-CALIBRATION, RECORD = "calibration.csv", "record.csv"
+CALIBRATION, RECORD, ATTENTION = "calibration.csv", "record.csv", "attention.csv"
 
 _LOCK = ".lock"
 _PACKAGES = ("xattn-bmd", "torch", "torchvision", "timm", "pytorch-lightning", "scikit-learn", "numpy", "pandas")
@@ -71,7 +72,17 @@ class Run:
         Columns as in the predictions; ``fold`` is the scored fold whose model made the prediction.  How the rows were
         made: :func:`xattn_bmd.training.fit.fit_job`.
         """
-        return read_calibration(self.folder / CALIBRATION)
+        path = self.folder / CALIBRATION
+        return read_calibration(path) if path.is_file() else None
+
+    @cached_property
+    def attention(self) -> pd.DataFrame | None:
+        """Attention of the image patches to each clinical variable, by model, repeat and fold; None without any.
+
+        Attention says where a network looked for keys, not why it predicted what it did.
+        """
+        path = self.folder / ATTENTION
+        return pd.read_csv(path) if path.is_file() else None
 
     @cached_property
     def record(self) -> pd.DataFrame | None:
@@ -115,6 +126,14 @@ class Run:
         both = self.predictions[self.predictions["model"].isin([model_a, model_b])]
         reference = get_reference(reference_of(self.config))
         return comparisons_table(both, reference=reference, against=model_b, seed=self.config.seed)
+
+    def report(self) -> Path:
+        """Write ``report.html`` with all statistics and figures, and ``report/`` with the same as files.
+
+        Returns:
+            The page; see :func:`xattn_bmd.report.write.write_report`.
+        """
+        return write_report(self.folder, seed=self.config.seed)
 
     def _roles(self) -> CohortRoles:
         return CohortRoles.from_dict(json.loads((self.folder / COHORT).read_text())["roles"])
@@ -219,8 +238,9 @@ def write_fold(target: Path, result: FoldResult) -> None:
         if result.history:
             pd.DataFrame(result.history).to_csv(folder / "history.csv", index=False)
         result.predictions.to_csv(folder / PREDICTIONS, index=False)
-        if result.calibration is not None:
-            result.calibration.to_csv(folder / CALIBRATION, index=False)
+        for name, table in ((CALIBRATION, result.calibration), (ATTENTION, result.attention)):
+            if table is not None:
+                table.to_csv(folder / name, index=False)
 
 
 def environment() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a run folder keeps of its cohort beside the predictions: the clinical record, counts, calibration rows."""
+"""What a run folder keeps of its cohort beside the predictions: the clinical record and counts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ import pandas as pd
 
 from xattn_bmd.data.checks.read_table import present, text_column
 from xattn_bmd.data.cohort import Cohort
-from xattn_bmd.types import HEAD_COLUMNS
 
 _IDS = ("radiograph_id", "patient_id")
-_NUMBERS = ("target", "prediction", *HEAD_COLUMNS)
 
 
 def record_table(cohort: Cohort) -> pd.DataFrame:
@@ -96,18 +94,3 @@ def read_record_table(path: Path, *, numeric: tuple[str, ...]) -> pd.DataFrame |
         return None
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     return table.assign(**{name: pd.to_numeric(table[name], errors="coerce").astype(float) for name in numeric})
-
-
-def read_calibration(path: Path) -> pd.DataFrame | None:
-    """Return a stored ``calibration.csv``, ids as text and numbers to the last digit, or None where there is none.
-
-    Args:
-        path: ``calibration.csv`` of a run.
-    """
-    if not path.is_file():
-        return None
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    table = table.assign(**{name: table[name].astype(int) for name in ("repeat", "fold")})
-    return table.assign(
-        **{name: [float(text or "nan") for text in table[name]] for name in _NUMBERS if name in table.columns}
-    )

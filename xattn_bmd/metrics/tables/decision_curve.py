@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,7 @@ def decision_curve_table(
     reference: Reference,
     *,
     calibration: Calibration | None = None,
+    risks: Mapping[tuple[str, float], Risk] | None = None,
     probabilities: Sequence[float] = PROBABILITIES,
     seed: int = 0,
     replicates: int = REPLICATES,
@@ -47,6 +48,7 @@ def decision_curve_table(
         predictions: a predictions table, densities on the device scale of ``reference``.
         reference: the young-adult population of the T-scores.
         calibration: rows of the inner validation parts; None fits on the other folds.
+        risks: risks by (model, threshold) that come from elsewhere, in place of fitted ones.
         probabilities: threshold probabilities, above 0 and below 1, chosen before looking at the curves.
         seed: seed of the bootstrap.
         replicates: number of bootstrap replicates.
@@ -64,13 +66,15 @@ def decision_curve_table(
     draws = patient_draws(grid.n_patients, seed=seed, replicates=replicates)
     rows = []
     for threshold in WHO_THRESHOLDS:
-        risks = {
-            model: risk(grid, model=model, reference=reference, threshold=threshold, calibration=calibration)
+        shown = {
+            model: risks[model, threshold]
+            if risks is not None
+            else risk(grid, model=model, reference=reference, threshold=threshold, calibration=calibration)
             for model in grid.predictions
         }
-        if not any(one.on for one in risks.values()):
+        if not any(one.on for one in shown.values()):
             continue
-        for model, one in (risks | _without_model(grid)).items():
+        for model, one in (shown | _without_model(grid)).items():
             benefits = _benefits(grid, one.probability, draws, reference, threshold, probabilities)
             shared = {"model": model, "threshold": threshold, "n": len(grid.target), "fitted_on": one.on}
             rows += [shared | row for row in benefits]

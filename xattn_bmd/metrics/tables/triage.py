@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TRIAGE_COLUMNS = ("model", "threshold", "wanted", "metric", *INTERVAL_COLUMNS, "n", "fitted_on", "reason")
 
-CARRIED_OVER = "carried over"
+CARRIED_OVER = "development cohort, carried over unchanged"
 
 _PREDICTIVE = {"rule_in": "PPV", "rule_out": "NPV"}
 _NOBODY = {"ppv": "nobody is ruled in", "npv": "nobody is ruled out"}

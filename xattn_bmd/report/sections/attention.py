@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING
+
 from xattn_bmd.report.material import Material
-from xattn_bmd.report.numbers import number
+from xattn_bmd.report.numbers import UNDEFINED, count, percent
 from xattn_bmd.report.page import Block, Cell, Prose, Section, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NOT_STORED = "This source holds no attention.csv, so there is no attention to show."
 _NO_EXPLANATION = (
@@ -21,19 +27,28 @@ def _blocks(material: Material) -> tuple[Block, ...]:
     table = material.source.attention
     if table is None:
         return (Prose(text=NOT_STORED),)
-    numbers = table.select_dtypes("number").columns.difference(["repeat", "fold"])
-    if not {"model", "variable"} <= set(table.columns) or numbers.empty:
-        return (Prose(text="attention.csv lacks the columns model, variable and a weight, so it is not shown."),)
-    means = table.groupby(["model", "variable"], sort=False)[list(numbers)].mean().reset_index()
+    models = dict.fromkeys(map(str, table["model"]))
+    shown = (_table(material, table, model, position) for position, model in enumerate(models))
+    return Prose(text=_NO_EXPLANATION), *shown
+
+
+def _table(material: Material, table: pd.DataFrame, model: str, position: int) -> Table:
+    mine = table[table["model"] == model]
+    variables = mine.groupby("variable", sort=False)["attention"]
+    summary = zip(variables.mean().items(), variables.std(ddof=1), strict=True)
+    ordered = sorted(summary, key=lambda item: -item[0][1])
     body = tuple(
-        (Cell(str(row["model"])), Cell(str(row["variable"])), *(Cell(number(row[name])) for name in numbers))
-        for row in means.to_dict("records")
+        (Cell(str(variable)), Cell(percent(mean)), Cell(UNDEFINED if math.isnan(sd) else percent(sd)))
+        for (variable, mean), sd in ordered
     )
-    shown = Table(
-        name="attention",
-        caption=material.caption("Mean attention paid to each clinical variable."),
-        columns=("model", "variable", *map(str, numbers)),
+    scored = f"n = {count(mine.drop_duplicates(['repeat', 'fold'])['n'].sum())} scored radiographs"
+    return Table(
+        name=f"attention-{position}",
+        caption=material.caption(
+            f"{model}: share of the image's attention on each variable, mean over scored folds.",
+            counted=scored,
+        ),
+        columns=("variable", "attention", "SD over folds"),
         rows=body,
-        words=(1,),
+        notes=(f"Even attention over all {len(body)} variables would be {percent(1 / len(body))} each.",),
     )
-    return Prose(text=_NO_EXPLANATION), shown

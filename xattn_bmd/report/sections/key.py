@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from xattn_bmd.metrics.paired.bootstrap import PAIRED_BOOTSTRAP
+from xattn_bmd.metrics.paired.resampled_t import CORRECTED_T
 from xattn_bmd.metrics.tables.layout import FOLDS
 from xattn_bmd.report.material import Material, one, rows
 from xattn_bmd.report.numbers import MINUS, estimate, in_words, p_value, percent, span
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _IMAGE_ALONE = "the image alone"
+_LEVEL = 0.05
 
 
 def section(material: Material) -> Section:
@@ -67,11 +69,27 @@ def compared(comparisons: pd.DataFrame, detectable: pd.DataFrame, *, model: str,
     change = f"{percent(abs(row['relative']))} {'smaller' if row['relative'] < 0 else 'larger'}"
     interval = span(row["relative_low"], row["relative_high"], as_percent=True) or "no interval"
     facts = f"its mean squared error is {change} (relative change {interval}, p {_equals(p_value(row['p']))})"
-    if row["low"] > 0:
-        return f"{model} has larger errors than {than}: {facts}."
-    if row["high"] < 0:
-        return f"{model} has smaller errors than {than}: {facts}."
+    if row["low"] > 0 or row["high"] < 0:
+        return _apart(comparisons, model=model, than=than, word="smaller" if row["high"] < 0 else "larger", facts=facts)
     return f"The data do not show that {model} has smaller errors than {than}: {facts}{_could_have(detectable, model)}."
+
+
+def _apart(comparisons: pd.DataFrame, *, model: str, than: str, word: str, facts: str) -> str:
+    """Return what a difference on these patients says about the two methods, trained on others.
+
+    The bootstrap takes the trained networks as they are; the corrected t also counts what other training patients would
+    change.
+    """
+    row = one(comparisons, model_a=model, metric="mse", test=CORRECTED_T)
+    if row is None or math.isnan(row["p"]):
+        return f"These trained models of {model} have {word} errors than {than}: {facts}."
+    p = _equals(p_value(row["p"]))
+    if row["p"] < _LEVEL:
+        return f"{model} has {word} errors than {than}: {facts}; corrected resampled t over the folds, p {p}."
+    return (
+        f"On these patients the trained models of {model} have {word} errors than {than}: {facts}. That the method "
+        f"would do so when trained on other patients is not shown (corrected resampled t over the folds, p {p})."
+    )
 
 
 def _could_have(detectable: pd.DataFrame, model: str) -> str:
