@@ -38,6 +38,12 @@ def test_internal_and_external_stand_side_by_side(model, tmp_path, capsys):
     assert f"{drop['change']:+.3f}" in shown and "40 radiographs" in " ".join(lines)
     assert max(map(len, lines[:-1])) < 110 and str(out) in lines[-1]
     assert not any("SIMULATED" in line for line in lines)
+    page = (out / "report.html").read_text()
+    assert "Fitted on: development cohort, carried over unchanged" in page
+    assert f"{drop['change']:.3f}".replace("-", "−") in page
+    tables = out / "report" / "tables"
+    for name in ("triage", "screening", "conformal"):
+        pd.testing.assert_frame_equal(pd.read_csv(tables / f"{name}.csv"), pd.read_csv(out / f"{name}.csv"))
 
 
 def test_a_training_patient_is_one_clear_error_and_nothing_is_written(model, cohort_table, tmp_path, capsys):

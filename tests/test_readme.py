@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -24,7 +25,9 @@ def own_data(tmp_path, monkeypatch):
     """A working folder as a reader of the README has it, with settings that train in a second."""
     for table, folder in (("cohort", "radiographs"), ("new", "new")):
         made = write_cohort(tmp_path / "made", n=24, seed=len(table))
-        shutil.move(made, tmp_path / f"{table}.csv")
+        elsewhere = pd.read_csv(made, dtype=str)
+        elsewhere.assign(patient_id=table + elsewhere["patient_id"]).to_csv(tmp_path / f"{table}.csv", index=False)
+        made.unlink()
         shutil.move(made.parent / "images", tmp_path / folder)
         shutil.move(made.parent / "cohort.yaml", tmp_path / "cohort.yaml")
         made.parent.rmdir()
@@ -47,7 +50,8 @@ def test_own_data_from_the_command_line(own_data, capsys):
         words = line.split("#")[0].split()
         assert words[0] == "xattn-bmd"
         assert main(words[1:]) == 0, capsys.readouterr().err
-    assert (own_data / "estimates.csv").is_file()
+    made = ("estimates.csv", "RUN/report.html", "EXTERNAL/drop.csv", "EXTERNAL/report.html")
+    assert all((own_data / name).is_file() for name in made)
 
 
 def test_own_data_from_python(own_data, capsys):

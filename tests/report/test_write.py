@@ -1,3 +1,5 @@
+import json
+import math
 import re
 
 import pandas as pd
@@ -249,3 +251,22 @@ def test_an_unfinished_run_is_refused(tmp_path):
     (folder / "predictions.csv").unlink()
     with pytest.raises(RunError, match=r"predictions\.csv"):
         write_report(folder)
+
+
+def test_an_external_validation_shows_what_was_carried_over(tmp_path, undrawn):
+    folder = made_up_run(tmp_path / "EXTERNAL", models=("xattn",), folds=1)
+    facts = json.loads((folder / "cohort.json").read_text())
+    (folder / "cohort.json").write_text(json.dumps(facts | {"validation": "external"}))
+    values = {part: [0.5, 0.8] for part in ("internal", "external")} | {"change": [0.0, -0.1]}
+    ends = {f"{part}_{end}": [0.1, math.nan] for part in values for end in ("low", "high")}
+    rows = {"model": "xattn", "metric": ["r2", "auroc"], "threshold": [math.nan, -1.0], "average": ""}
+    drop = pd.DataFrame(rows | values | ends | {"n_internal": 233, "n_external": 40})
+    drop.to_csv(folder / "drop.csv", index=False)
+    parts = PageParts(write_report(folder, replicates=10).read_text())
+    assert re.search(r"R² 0.500 \[0.100, 0.100\] 0.500 \[0.100, 0.100\] 0.000", parts.text)
+    assert re.search(r"AUROC T = −1 0.800 0.800 −0.100", parts.text)
+    assert "n = 233 internal and 40 external radiographs" in parts.text
+    assert "an external cohort of 40 radiographs" in parts.text
+    assert "has no folds" in parts.text and "nothing was fitted here" in parts.text
+    assert "patients needed" not in parts.text
+    assert "nan" not in parts.text.lower().split()

@@ -204,7 +204,7 @@ def _sample_size(source: ReportSource, grid: PredictionGrid) -> pd.DataFrame:
 
     categories = source.roles.get("categorical") or {}
     parameters = len(source.roles.get("numeric") or ()) + sum(max(len(names) - 1, 0) for names in categories.values())
-    if parameters == 0 or len(grid.target) < 2:
+    if parameters == 0 or len(grid.target) < 2 or source.is_external:
         return pd.DataFrame(columns=list(SAMPLE_SIZE_COLUMNS))
     mean, sd = float(grid.target.mean()), float(grid.target.std(ddof=1))
     return sample_size_table(grid.n_patients, parameters, ASSUMED_R2, mean=mean, sd=sd)

@@ -82,6 +82,16 @@ class Material:
         words = {True: "simulated", False: "", None: "not stated whether simulated"}
         return words[self.source.simulated]
 
+    @property
+    def pooled(self) -> str:
+        """How the predictions of a metric were put together, for captions."""
+        return "on a cohort that took no part in development" if self.source.is_external else "pooled over scored folds"
+
+    @property
+    def fitted(self) -> str:
+        """Which fits a table rests on, for captions."""
+        return "in the development cohort" if self.source.is_external else "without the scored fold"
+
     def caption(self, text: str, *, counted: str = "") -> str:
         """Return a caption that ends with n and with what is simulated.
 

@@ -12,7 +12,6 @@ from xattn_bmd.errors import RunError
 from xattn_bmd.metrics.intervals import REPLICATES
 from xattn_bmd.report.evidence import Evidence, gather
 from xattn_bmd.report.figures.save import save_figure
-from xattn_bmd.report.figures.style import look
 from xattn_bmd.report.html import Page, page_html
 from xattn_bmd.report.material import Material
 from xattn_bmd.report.page import Picture, Section, pictures
@@ -147,10 +146,6 @@ def _version() -> str:
 
 def _saved(picture: Picture, folder: Path) -> str:
     """Store a figure, and return what the page shows: the SVG, or the PNG where that is much smaller."""
-    # The layout is the slow part of drawing: it is found once, not again for each kind of file.
-    with look():
-        picture.figure.draw_without_rendering()
-    picture.figure.set_layout_engine("none")
     save_figure(picture.figure, folder / picture.name)
     svg = (folder / f"{picture.name}.svg").read_text(encoding="utf-8")
     png = (folder / f"{picture.name}.png").read_bytes()

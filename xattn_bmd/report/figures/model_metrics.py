@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xattn_bmd.metrics.tables.layout import POOLED
+from xattn_bmd.metrics.tables.layout import FOLDS
 from xattn_bmd.report.figures.forest import Row, forest, interval_text
 from xattn_bmd.report.figures.style import counted, look, sentence, shorten, with_title
 
@@ -16,7 +16,7 @@ METRIC_LABELS = {
     "mse": "mean squared error ((g/cm²)²)",
     "mae": "mean absolute error (g/cm²)",
     "rmse": "root mean squared error (g/cm²)",
-    "r2": "R², pooled out-of-fold",
+    "r2": "R²",
     "pearson_r": "Pearson's r",
     "spearman_r": "Spearman's r",
     "ccc": "concordance correlation",
@@ -33,10 +33,10 @@ def model_metrics(metrics: pd.DataFrame, *, metric: str = "r2") -> Figure:
     """Draw a metric of every model as a dot with its 95 % interval, in the order of the table.
 
     Args:
-        metrics: the metrics table; its pooled rows are used.
+        metrics: the metrics table; its rows that are no mean over folds are used.
         metric: one of its metrics.
     """
-    chosen = metrics[(metrics["metric"] == metric) & (metrics["method"] == POOLED)]
+    chosen = metrics[(metrics["metric"] == metric) & (metrics["method"] != FOLDS)]
     if chosen["value"].notna().sum() == 0:
         return sentence(f"No model has a value of {METRIC_LABELS.get(metric, metric)}.")
     rows = [

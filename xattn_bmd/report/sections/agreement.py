@@ -90,6 +90,6 @@ def _recalibrated(material: Material) -> tuple[Table, ...]:
     fitted = tuple(dict.fromkeys(str(on) for on in found["fitted_on"] if str(on) not in ("", "nan")))
     if found.empty:
         return ()
-    caption = "Errors after recalibration by a line that was fitted without the scored fold."
+    caption = f"Errors after recalibration by a line that was fitted {material.fitted}."
     notes = tuple(f"Fitted on: {on}." for on in fitted)
     return (by_model(material, found, _RECALIBRATED, name="recalibrated", caption=caption, notes=notes),)

@@ -50,7 +50,7 @@ def section(material: Material) -> Section:
 def _metrics(material: Material) -> tuple[Block, ...]:
     metrics = material.evidence.metrics
     pooled = metrics[metrics["method"] != FOLDS]
-    caption = "Errors of predicted density, pooled over all scored folds, with 95 % intervals (patient bootstrap, BCa)."
+    caption = f"Errors of predicted density {material.pooled}, with 95 % intervals (patient bootstrap, BCa)."
     table = by_model(material, pooled, list(dict.fromkeys(pooled["metric"])), name="metrics", caption=caption)
     drawn = Gallery(
         pictures=tuple(

@@ -38,7 +38,8 @@ def smallest_error(material: Material) -> str:
     mae = f"a mean absolute error of {in_words(estimate(best))} g/cm²"
     fit = f" and R² {in_words(estimate(r2))}" if r2 and not math.isnan(r2["value"]) else ""
     lead = f"{model} has" if len(errors) == 1 else f"Of {len(errors)} models, {model} has the smallest error:"
-    return f"{lead} {mae}{fit} on {material.counted.removeprefix('n = ')} (95 % intervals in brackets)."
+    where = "an external cohort of " if material.source.is_external else ""
+    return f"{lead} {mae}{fit} on {where}{material.counted.removeprefix('n = ')} (95 % intervals in brackets)."
 
 
 def fusing_helps(material: Material) -> tuple[str, ...]:

@@ -10,8 +10,7 @@ def section(material: Material) -> Section:
     """Return the section."""
     texts = (
         *_data(material),
-        "Metrics are pooled over all scored folds: every radiograph counts once; with several repeats of the "
-        "cross-validation its contributions are averaged.",
+        _pooling(material),
         "Intervals are 95 % bias-corrected and accelerated (BCa) bootstrap intervals. Patients are drawn, each with "
         "all radiographs and repeats; models share the draws, so comparisons are paired. Models were not trained "
         "again in the draws: the intervals hold for these models and other patients, not for another training. Bands "
@@ -47,7 +46,21 @@ def _data(material: Material) -> tuple[str, ...]:
     return tuple(said)
 
 
+def _pooling(material: Material) -> str:
+    if material.source.is_external:
+        return (
+            "External validation: the cohort took no part in development. The estimate is the mean of the fold models; "
+            "nothing was fitted here."
+        )
+    return (
+        "Metrics are pooled over all scored folds: every radiograph counts once; with several repeats of the "
+        "cross-validation its contributions are averaged."
+    )
+
+
 def _fitted(material: Material) -> str:
+    if material.source.is_external:
+        return "Recalibration, risks, triage cut-offs and conformal widths are those of the development cohort."
     what = "Recalibration, risks, triage cut-offs and conformal widths were fitted without the fold that they score"
     if material.source.calibration is not None:
         return f"{what}: on what the fold's own model predicts for its inner validation part."

@@ -10,11 +10,14 @@ from xattn_bmd.report.material import Material
 from xattn_bmd.report.numbers import number
 from xattn_bmd.report.page import Block, Cell, Code, Picture, Prose, Section, Table, Terms
 
+_NO_FOLDS = "An external validation has no folds: every radiograph is estimated by all fold models of the predictor."
 _PLAIN = ("hash", "made_by", "folds", "repeats")
 
 
 def folds(material: Material) -> Section:
     """Return the section on the fold plan."""
+    if material.source.is_external:
+        return Section(name="folds", title="Fold plan", blocks=(Prose(text=_NO_FOLDS),))
     picture = Picture(
         name="fold-plan",
         caption=material.caption("Radiographs and patients of every fold, and mean measured density with its SD."),

@@ -47,7 +47,7 @@ def _triage(material: Material) -> tuple[Block, ...]:
             table[table["threshold"] == threshold],
             _TRIAGE,
             name=f"triage-{anchor(threshold)}",
-            caption=f"Triage for low density at {at(threshold)}, cut-offs fitted without the scored fold.",
+            caption=f"Triage for low density at {at(threshold)}, cut-offs fitted {material.fitted}.",
             notes=fitted_notes(table),
         )
         for threshold in THRESHOLDS
