@@ -55,7 +55,7 @@ def test_all_models_carry_the_same_plan_hash_and_folds(finished):
 
 def test_run_folder_holds_what_the_design_names(finished):
     names = {path.name for path in finished.folder.iterdir() if not path.name.startswith(".")}
-    files = {"config.yaml", "fold_plan.json", "cohort.json", "environment.json", "record.csv"}
+    files = {"config.yaml", "fold_plan.json", "cohort.json", "environment.json", "record.csv", "attention.csv"}
     tables = {"predictions.csv", "calibration.csv", "metrics.csv", "screening.csv", "comparisons.csv"}
     assert names == files | tables | set(tiny().models)
     fold = finished.folder / "xattn" / "repeat_00" / "fold_02"
@@ -65,7 +65,26 @@ def test_run_folder_holds_what_the_design_names(finished):
         "history.csv",
         "predictions.csv",
         "calibration.csv",
+        "attention.csv",
     }
+
+
+def test_attention_is_kept_for_the_models_that_have_it(finished):
+    table = finished.attention
+    assert set(table["model"]) == {"xattn"}
+    shares = table.groupby("fold")["attention"].sum()
+    assert shares.to_numpy() == pytest.approx(1.0)
+    assert len(shares) == 3
+    counted = table.drop_duplicates("fold")["n"].sum()
+    assert counted == finished.predictions["radiograph_id"].nunique()
+
+
+def test_a_run_writes_its_own_report(finished):
+    page = finished.report()
+    assert page == finished.folder / "report.html"
+    assert "on each variable, mean over scored folds" in page.read_text()
+    page.unlink()
+    shutil.rmtree(finished.folder / "report")
 
 
 def test_results_are_read_back(finished):
