@@ -1,6 +1,6 @@
 """Open a report in headless Chromium and print what a reader would stumble over.
 
-    python experiments/report_check/check.py RUN/report.html [--shots FOLDER]
+    python experiments/report_check/check.py RUN/report.html [--shots FOLDER] [--top PNG]
 
 At each width it prints whether the page is wider than the screen, which elements stick out, errors of the console,
 requests to anywhere, and every caption.  Ends with 1 where there is something to mend.
@@ -47,6 +47,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("page", type=Path)
     parser.add_argument("--shots", type=Path, help="folder for screenshots of the whole page, and its print")
+    parser.add_argument("--top", type=Path, help="PNG of what a desk's screen shows first")
     parser.add_argument("--chromium", default="chromium")
     chosen = parser.parse_args()
     problems = 0
@@ -61,6 +62,8 @@ def main() -> int:
     print(*(f"- {caption}" for caption in facts["captions"]), sep="\n")
     if chosen.shots:
         shoot(chosen.page, chosen.shots, chromium=chosen.chromium)
+    if chosen.top:
+        _chromium(chosen.chromium, chosen.page, f"--screenshot={chosen.top.resolve()}", "--window-size=1200,760")
     return int(problems > 0)
 
 

@@ -10,7 +10,8 @@ from xattn_bmd import Cohort, FoldPlan, compare, load_run
 from xattn_bmd.metrics.crossfit import calibration_rows
 from xattn_bmd.metrics.tables.conformal import conformal_table
 from xattn_bmd.training import fit
-from xattn_bmd.training.fit import Job, Study, fit_job
+from xattn_bmd.training.fit import fit_job
+from xattn_bmd.training.study import Job, Study
 
 MODELS = ("metadata_only", "ridge")
 

@@ -15,7 +15,8 @@ from xattn_bmd.errors import CacheError
 from xattn_bmd.models.image import ImageEncoder
 from xattn_bmd.training import features
 from xattn_bmd.training.features import VIEWS, frozen_features
-from xattn_bmd.training.fit import Job, Study, fit_job
+from xattn_bmd.training.fit import fit_job
+from xattn_bmd.training.study import Job, Study
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from xattn_bmd.data.variables import VariableEncoder
 from xattn_bmd.errors import CohortError, FoldPlanError, ModelError
 from xattn_bmd.models.network import build_network
 from xattn_bmd.training.device import torch_device
-from xattn_bmd.training.fit import Job, Study, fit_job, reference_of
+from xattn_bmd.training.fit import fit_job
 from xattn_bmd.training.predictor_file import write_predictors
 from xattn_bmd.training.progress import FitProgress
 from xattn_bmd.training.registry import check_models, uses_images
@@ -34,6 +34,7 @@ from xattn_bmd.training.run import (
     write_fold,
 )
 from xattn_bmd.training.run_record import pictures_digest
+from xattn_bmd.training.study import Job, Study, reference_of
 from xattn_bmd.training.tabular import TABULAR
 from xattn_bmd.types import Variables
 

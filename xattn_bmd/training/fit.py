@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,71 +16,20 @@ from pytorch_lightning.callbacks import EarlyStopping
 from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.bone.tscore import NORMAL_EDGE, OSTEOPOROSIS_EDGE, density_at
 from xattn_bmd.config import CompareConfig, Weighting
-from xattn_bmd.data.cache import ImageCache, cached_images
-from xattn_bmd.data.cohort import Cohort
-from xattn_bmd.data.datamodule import CohortDataModule, cohort_pictures
-from xattn_bmd.data.folds import FoldPlan, Split
+from xattn_bmd.data.datamodule import CohortDataModule
+from xattn_bmd.data.folds import Split
 from xattn_bmd.data.variables import VariableEncoder
-from xattn_bmd.errors import RunError
 from xattn_bmd.losses import DensityWeights, fit_weights
 from xattn_bmd.models.network import build_network
 from xattn_bmd.seeds import derive_seed
 from xattn_bmd.training.callbacks import BestWeights, History
 from xattn_bmd.training.device import torch_device
-from xattn_bmd.training.estimator import Estimator, head_columns
-from xattn_bmd.training.features import frozen_features
+from xattn_bmd.training.estimator import Estimator
+from xattn_bmd.training.fold_tables import attention_table, prediction_table
 from xattn_bmd.training.module import DensityModule
 from xattn_bmd.training.registry import uses_images
+from xattn_bmd.training.study import Job, Study, reference_of, rows_of
 from xattn_bmd.training.tabular import TABULAR, TabularData, fit_tabular, refit_tabular
-from xattn_bmd.types import PREDICTION_COLUMNS
-
-ATTENTION_COLUMNS = ("model", "repeat", "fold", "variable", "attention", "n")
-"""Columns of ``attention.csv``: mean attention of the image patches of ``n`` scored radiographs on each variable."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One fit: a model on a fold of a repeat."""
-
-    model: str
-    repeat: int
-    fold: int
-
-
-@dataclass(frozen=True)
-class Study:
-    """What all fits of a comparison share."""
-
-    cohort: Cohort
-    plan: FoldPlan
-    config: CompareConfig
-    cache_folder: Path
-
-    def open_cache(self) -> ImageCache:
-        """Open the decoded images; decodes only what no earlier run has decoded."""
-        return cached_images(self.cohort.image_paths, image=self.config.image, folder=self.cache_folder)
-
-    def open_features(self, progress: Callable[[int, int], None] | None = None) -> NDArray[np.float32] | None:
-        """Open a frozen trunk's feature maps of the whole cohort, or return None where the trunk is trained.
-
-        Computes only what no earlier run has computed.
-        """
-        if self.config.model.freeze != "trunk":
-            return None
-        return frozen_features(
-            cohort_pictures(self.cohort, self.open_cache()),
-            model=self.config.model,
-            augmentation=self.config.training.augment,
-            seed=self.config.seed,
-            device=torch_device(self.config.training.accelerator),
-            folder=self.cache_folder,
-            progress=progress,
-        )
-
-    @cached_property
-    def features(self) -> NDArray[np.float32] | None:
-        """The opened feature maps, kept for all fits of this process."""
-        return self.open_features()
 
 
 @dataclass(frozen=True)
@@ -91,10 +38,10 @@ class FoldResult:
 
     Attributes:
         estimator: the fitted model.
-        predictions: the scored fold: :func:`table_columns`.
+        predictions: the scored fold: :func:`~xattn_bmd.training.fold_tables.table_columns`.
         calibration: the inner validation part, same columns; None under the protocol ``paper``, which has none.
         history: one row per epoch; empty for scikit-learn baselines.
-        attention: mean attention over the scored fold, :data:`ATTENTION_COLUMNS`; None for a model without any.
+        attention: mean attention over the scored fold, :data:`~xattn_bmd.training.fold_tables.ATTENTION_COLUMNS`; None for a model without any.
     """
 
     estimator: Estimator
@@ -126,24 +73,13 @@ def fit_job(job: Job, study: Study, *, on_epoch: Callable[[int], None] | None = 
         estimator = _fit_tabular(job, study, split)
     else:
         estimator, history = _fit_network(job, study, on_epoch)
-    scored = _prediction_table(job, study, estimator, split.test)
-    attention = _attention_table(job, study, estimator, split.test)
+    scored = prediction_table(job, study, estimator, split.test)
+    attention = attention_table(job, study, estimator, split.test)
     if study.config.protocol == "paper":
         return FoldResult(estimator, scored, history=history, attention=attention)
     held_out = _without_validation(job, study, split, estimator) if job.model in TABULAR else estimator
-    calibration = _prediction_table(job, study, held_out, split.validation)
+    calibration = prediction_table(job, study, held_out, split.validation)
     return FoldResult(estimator, scored, calibration, history, attention)
-
-
-def table_columns(config: CompareConfig) -> list[str]:
-    """Return the columns of a comparison's predictions; those of a head come last, where a network has one.
-
-    Example:
-        >>> table_columns(CompareConfig()) == list(PREDICTION_COLUMNS)
-        True
-    """
-    networks = any(name not in TABULAR for name in config.models)
-    return [*PREDICTION_COLUMNS, *(head_columns(config.model.head) if networks else ())]
 
 
 def _fit_network(
@@ -182,12 +118,6 @@ def _fit_network(
     tensors = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
     record = _record(job, study) | {"epoch": best.epoch, "validation_loss": best.loss, "epochs_run": len(history.rows)}
     return Estimator(job.model, data.encoder, config.model, tensors, record), history.rows
-
-
-def reference_of(config: CompareConfig) -> str:
-    """Return the name of the reference population of a comparison's settled configuration."""
-    assert config.reference is not None, "a comparison settles the reference before it is run"
-    return config.reference
 
 
 def loss_weights(targets: NDArray[np.float64], *, weighting: Weighting, reference: str) -> DensityWeights:
@@ -232,7 +162,7 @@ def _fit_tabular(job: Job, study: Study, split: Split) -> Estimator:
     nested = study.config.protocol == "nested"
     encoder, data = _tabular_data(job, study, (*split.train, *split.validation) if nested else split.train)
     if not nested:
-        scored = _rows(study.cohort, split.test)
+        scored = rows_of(study.cohort, split.test)
         design = encoder.design_matrix(study.cohort.table)[0]
         data = replace(data, choose_on=(design[scored], study.cohort.targets[scored]))
     tensors, chosen = fit_tabular(job.model, data)
@@ -246,7 +176,7 @@ def _without_validation(job: Job, study: Study, split: Split, fitted: Estimator)
 
 
 def _tabular_data(job: Job, study: Study, radiograph_ids: tuple[str, ...]) -> tuple[VariableEncoder, TabularData]:
-    cohort, rows = study.cohort, _rows(study.cohort, radiograph_ids)
+    cohort, rows = study.cohort, rows_of(study.cohort, radiograph_ids)
     encoder = VariableEncoder.fit(cohort.table.iloc[rows], cohort.schema)
     data = TabularData(
         train=encoder.design_matrix(cohort.table)[0][rows],
@@ -265,51 +195,3 @@ def _record(job: Job, study: Study) -> dict[str, Any]:
         "protocol": study.config.protocol,
         "plan_hash": study.plan.hash,
     }
-
-
-def _rows(cohort: Cohort, radiograph_ids: tuple[str, ...]) -> list[int]:
-    position = {name: row for row, name in enumerate(cohort.radiograph_ids)}
-    return sorted(position[name] for name in radiograph_ids)
-
-
-def _attention_table(
-    job: Job, study: Study, estimator: Estimator, radiograph_ids: tuple[str, ...]
-) -> pd.DataFrame | None:
-    rows = _rows(study.cohort, radiograph_ids)
-    cache = study.open_cache() if estimator.uses_images else None
-    accelerator = study.config.training.accelerator
-    read = estimator.attention_to_variables(study.cohort, cache=cache, rows=rows, accelerator=accelerator)
-    if read is None:
-        return None
-    columns = {
-        "model": job.model,
-        "repeat": job.repeat,
-        "fold": job.fold,
-        "variable": estimator.encoder.schema.names,
-        "attention": read.mean(axis=0),
-        "n": len(read),
-    }
-    return pd.DataFrame(columns, columns=list(ATTENTION_COLUMNS))
-
-
-def _prediction_table(job: Job, study: Study, estimator: Estimator, radiograph_ids: tuple[str, ...]) -> pd.DataFrame:
-    cohort, rows = study.cohort, _rows(study.cohort, radiograph_ids)
-    cache = study.open_cache() if estimator.uses_images else None
-    accelerator = study.config.training.accelerator
-    predicted = estimator.predict_table(cohort, cache=cache, rows=rows, accelerator=accelerator)
-    if not np.isfinite(predicted.to_numpy()).all():
-        raise RunError(
-            f"Predictions must be finite, but {job.model} diverged on repeat {job.repeat}, fold {job.fold}; "
-            "lower the learning rate."
-        )
-    columns = {
-        "radiograph_id": [cohort.radiograph_ids[row] for row in rows],
-        "patient_id": [cohort.patient_ids[row] for row in rows],
-        "site": [cohort.sites[row] for row in rows],
-        "model": job.model,
-        "repeat": job.repeat,
-        "fold": job.fold,
-        "target": cohort.targets[rows],
-    }
-    table = pd.concat([pd.DataFrame(columns), predicted], axis=1)
-    return table.reindex(columns=table_columns(study.config))

@@ -14,8 +14,8 @@ from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.errors import RunError
 from xattn_bmd.metrics.predictions import read_predictions
 from xattn_bmd.training.development import Development, Seen, describe_development
-from xattn_bmd.training.fit import Study, reference_of
 from xattn_bmd.training.registry import uses_images
+from xattn_bmd.training.study import Study, reference_of
 
 FILE, FORMAT = "predictor.json", "xattn-bmd-predictor-2"
 _WITHOUT_DEVELOPMENT = "xattn-bmd-predictor-1"

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from xattn_bmd.config import CompareConfig
-from xattn_bmd.training.fit import Job
 from xattn_bmd.training.registry import uses_images
+from xattn_bmd.training.study import Job
 from xattn_bmd.training.tabular import TABULAR
 
 _RECORD_EPOCH = 0.4

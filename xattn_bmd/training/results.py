@@ -14,8 +14,8 @@ from xattn_bmd.metrics.predictions import read_calibration, read_predictions
 from xattn_bmd.metrics.tables.comparisons import comparisons_table
 from xattn_bmd.metrics.tables.regression import metrics_table
 from xattn_bmd.metrics.tables.screening import screening_table
-from xattn_bmd.training.fit import Job, reference_of
 from xattn_bmd.training.run import ATTENTION, CALIBRATION, PREDICTIONS, fold_folder
+from xattn_bmd.training.study import Job, reference_of
 
 TABLES = ("metrics.csv", "screening.csv", "comparisons.csv")
 PROTOCOL_LABELS = {"nested": "nested", "paper": "paper (optimistic)"}

@@ -28,8 +28,9 @@ from xattn_bmd.errors import RunError
 from xattn_bmd.metrics.predictions import read_calibration, read_predictions
 from xattn_bmd.metrics.tables.comparisons import comparisons_table
 from xattn_bmd.report.write import write_report
-from xattn_bmd.training.fit import FoldResult, Job, reference_of
+from xattn_bmd.training.fit import FoldResult
 from xattn_bmd.training.run_record import cohort_facts, read_record_table, record_table, same_facts
+from xattn_bmd.training.study import Job, reference_of
 
 CONFIG, PLAN, COHORT = "config.yaml", "fold_plan.json", "cohort.json"
 ENVIRONMENT, PREDICTIONS = "environment.json", "predictions.csv"
