@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xattn_bmd.errors import MetricError
+from xattn_bmd.metrics.scored_labels import scored_labels
 
 
 def auprc(positive: ArrayLike, score: ArrayLike, *, weights: ArrayLike | None = None) -> float:
@@ -30,16 +30,8 @@ def auprc(positive: ArrayLike, score: ArrayLike, *, weights: ArrayLike | None = 
         >>> round(auprc([True, True, False], [0.9, 0.4, 0.4]), 3)
         0.833
     """
-    labels, scores = np.asarray(positive, dtype=bool), np.asarray(score, dtype=np.float64)
-    factors = np.ones(scores.shape) if weights is None else np.asarray(weights, dtype=np.float64)
-    if not labels.shape == scores.shape == factors.shape or labels.ndim != 1:
-        raise MetricError(
-            "Labels, scores and weights of an AUPRC have the same shape (N,), but "
-            f"{labels.shape}, {scores.shape} and {factors.shape} were given; pair them."
-        )
-    if not np.isfinite(scores).all():
-        raise MetricError("The scores of an AUPRC are finite, but some are NaN or infinite; leave those out.")
-    return float(weighted_auprc(labels, scores, factors[None])[0])
+    given = scored_labels(positive, score, weights, metric="AUPRC")
+    return float(weighted_auprc(given.positive, given.score, given.weights[None])[0])
 
 
 def weighted_auprc(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xattn_bmd.errors import MetricError
+from xattn_bmd.metrics.scored_labels import scored_labels
 
 
 def auroc(positive: ArrayLike, score: ArrayLike, *, weights: ArrayLike | None = None) -> float:
@@ -26,16 +26,8 @@ def auroc(positive: ArrayLike, score: ArrayLike, *, weights: ArrayLike | None = 
         >>> auroc([True, True, False], [0.9, 0.4, 0.4])
         0.75
     """
-    labels, scores = np.asarray(positive, dtype=bool), np.asarray(score, dtype=np.float64)
-    factors = np.ones(scores.shape) if weights is None else np.asarray(weights, dtype=np.float64)
-    if not labels.shape == scores.shape == factors.shape or labels.ndim != 1:
-        raise MetricError(
-            "Labels, scores and weights of an AUROC have the same shape (N,), but "
-            f"{labels.shape}, {scores.shape} and {factors.shape} were given; pair them."
-        )
-    if not np.isfinite(scores).all():
-        raise MetricError("The scores of an AUROC are finite, but some are NaN or infinite; leave those out.")
-    return float(weighted_auroc(labels, scores, factors[None])[0])
+    given = scored_labels(positive, score, weights, metric="AUROC")
+    return float(weighted_auroc(given.positive, given.score, given.weights[None])[0])
 
 
 def weighted_auroc(

@@ -41,7 +41,8 @@ class FoldResult:
         predictions: the scored fold: :func:`~xattn_bmd.training.fold_tables.table_columns`.
         calibration: the inner validation part, same columns; None under the protocol ``paper``, which has none.
         history: one row per epoch; empty for scikit-learn baselines.
-        attention: mean attention over the scored fold, :data:`~xattn_bmd.training.fold_tables.ATTENTION_COLUMNS`; None for a model without any.
+        attention: mean attention over the scored fold,
+            :data:`~xattn_bmd.training.fold_tables.ATTENTION_COLUMNS`; None for a model without any.
     """
 
     estimator: Estimator
