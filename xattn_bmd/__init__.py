@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from xattn_bmd.errors import XattnBmdError as XattnBmdError
     from xattn_bmd.metrics.screening import screening as screening
     from xattn_bmd.models.network import build_network as build_network
+    from xattn_bmd.report.write import write_report as write_report
     from xattn_bmd.simulate.cohort import simulate_cohort as simulate_cohort
     from xattn_bmd.training.crossval import compare as compare
     from xattn_bmd.training.external import Evaluation as Evaluation
@@ -62,6 +63,7 @@ _HOMES = {
     "simulate_cohort": "simulate.cohort",
     "t_score": "bone.tscore",
     "who_class": "bone.tscore",
+    "write_report": "report.write",
 }
 __all__ = sorted(_HOMES)
 

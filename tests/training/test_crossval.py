@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -94,6 +95,12 @@ def test_results_are_read_back(finished):
     assert not again.optimistic
     assert {"model", "metric", "value", "low", "high", "n", "method"} <= set(again.metrics().columns)
     assert set(again.screening()["threshold"]) == {-1.0, -2.5}
+    stored, other = again.screening(), again.screening(thresholds=(-1.0, -2.0))
+    assert set(other["threshold"]) == {-1.0, -2.0}
+    both = [table[table["threshold"] == -1.0]["value"].to_numpy() for table in (stored, other)]
+    np.testing.assert_allclose(*both)
+    with pytest.raises(ConfigError, match="nan"):
+        again.screening(thresholds=[float("nan")])
     assert set(again.comparison("xattn", "image_only")["model_a"]) == {"xattn"}
     with pytest.raises(RunError, match="did you mean 'concat'"):
         again.comparison("xattn", "conact")

@@ -38,7 +38,7 @@ class Hip:
     """One radiograph to make, and the person it belongs to; None marks an answer the person did not give.
 
     Attributes:
-        seed: seed of the cohort; part of the ids, so that people of two cohorts are never taken for the same.
+        seed: seed of the cohort; part of the ids, so that two cohorts share nobody.
         index: row in the cohort.
         patient: number of the patient, shared by the two hips of one person.
         side: ``"L"`` or ``"R"``.
@@ -80,10 +80,8 @@ class Hip:
         for name in ("true_bmd", "fn_bmd", "height", "weight", "age_xray"):
             value = getattr(self, name)
             if not (np.isfinite(value) and value > 0):
-                raise SimulationError(
-                    f"A simulated person needs a positive {name}, but hip {self.index} has {value}; "
-                    "correct the subject."
-                )
+                found = f"hip {self.index} has {value}"
+                raise SimulationError(f"A simulated person needs a positive {name}, but {found}; correct the subject.")
 
     @property
     def radiograph_id(self) -> str:

@@ -24,6 +24,7 @@ from xattn_bmd.errors import CohortError, RunError
 from xattn_bmd.metrics.predictions import read_predictions
 from xattn_bmd.metrics.tables.comparisons import comparisons_table
 from xattn_bmd.report.write import write_report
+from xattn_bmd.training.environment import environment
 from xattn_bmd.training.external_tables import (
     Carried,
     external_agreement,
@@ -35,7 +36,7 @@ from xattn_bmd.training.external_tables import (
     external_triage,
 )
 from xattn_bmd.training.predictor import FoldEstimates, Predictor
-from xattn_bmd.training.run import COHORT, ENVIRONMENT, PREDICTIONS, RECORD, environment
+from xattn_bmd.training.run import COHORT, ENVIRONMENT, PREDICTIONS, RECORD
 from xattn_bmd.training.run_record import cohort_facts, pictures_digest, record_table
 from xattn_bmd.types import PREDICTION_COLUMNS
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import difflib
 import json
 import operator
-import os
-import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +22,12 @@ from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.data.roles import CohortRoles
 from xattn_bmd.errors import RunError
+from xattn_bmd.metrics.crossfit import calibration_rows
 from xattn_bmd.metrics.predictions import read_calibration, read_predictions
 from xattn_bmd.metrics.tables.comparisons import comparisons_table
+from xattn_bmd.metrics.tables.screening import screening_table
 from xattn_bmd.report.write import write_report
+from xattn_bmd.training.environment import environment
 from xattn_bmd.training.fit import FoldResult
 from xattn_bmd.training.run_record import cohort_facts, read_record_table, record_table, same_facts
 from xattn_bmd.training.study import Job, reference_of
@@ -37,7 +37,6 @@ ENVIRONMENT, PREDICTIONS = "environment.json", "predictions.csv"
 CALIBRATION, RECORD, ATTENTION = "calibration.csv", "record.csv", "attention.csv"
 
 _LOCK = ".lock"
-_PACKAGES = ("xattn-bmd", "torch", "torchvision", "timm", "pytorch-lightning", "scikit-learn", "numpy", "pandas")
 
 
 @dataclass(frozen=True)
@@ -98,9 +97,22 @@ class Run:
         """Regression metrics of every model, with patient-bootstrap 95 % intervals."""
         return _stored(self.folder / "metrics.csv")
 
-    def screening(self) -> pd.DataFrame:
-        """Screening metrics at T = -1 and -2.5, with the reference population named in every row."""
-        return _stored(self.folder / "screening.csv")
+    def screening(self, *, thresholds: Sequence[float] | None = None) -> pd.DataFrame:
+        """Screening metrics, with the reference population named in every row.
+
+        Args:
+            thresholds: T-scores; None takes the stored table of T = -1 and -2.5.
+
+        Raises:
+            ConfigError: if a threshold is not a finite number.
+        """
+        if thresholds is None:
+            return _stored(self.folder / "screening.csv")
+        calibration = None if self.calibration is None else calibration_rows(self.calibration)
+        reference = get_reference(reference_of(self.config))
+        return screening_table(
+            self.predictions, reference, thresholds=thresholds, calibration=calibration, seed=self.config.seed
+        )
 
     def comparisons(self) -> pd.DataFrame:
         """Every model compared with ``concat`` on the same radiographs; empty where ``concat`` was not run."""
@@ -242,28 +254,6 @@ def write_fold(target: Path, result: FoldResult) -> None:
         for name, table in ((CALIBRATION, result.calibration), (ATTENTION, result.attention)):
             if table is not None:
                 table.to_csv(folder / name, index=False)
-
-
-def environment() -> dict[str, Any]:
-    """Return what a reader needs to repeat the run: versions and the kind of machine, nothing personal."""
-    import torch
-
-    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cpu_cores": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "gpus": gpus,
-        "packages": {name: _version(name) for name in _PACKAGES},
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _stored(path: Path) -> pd.DataFrame:
