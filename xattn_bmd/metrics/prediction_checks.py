@@ -67,9 +67,9 @@ def head_column(table: pd.DataFrame, name: str) -> pd.Series[float]:
     """Return a head's column: a number in every row of a model, or in none."""
     import pandas as pd
 
-    texts = table[name].astype(str).str.strip()
+    empty = table[name].isna() | (table[name].astype(str).str.strip() == "")
     numbers = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
-    bad = ~texts.isin(["", "nan", "None"]) & ~np.isfinite(numbers)
+    bad = ~empty & ~np.isfinite(numbers)
     if name == "sd":
         bad |= numbers < 0
     some = numbers.notna().groupby(table["model"]).transform("nunique") > 1
