@@ -270,12 +270,12 @@ def test_full_disk_while_writing_a_fold_is_one_error_and_the_run_goes_on_later(c
 def test_a_diverging_fit_is_named(cohort, tmp_path, monkeypatch):
     import numpy as np
 
-    from xattn_bmd.training.estimator import Estimator
+    from xattn_bmd.training.estimator import Estimates, Estimator
 
     def diverged(self, cohort, *, cache, rows, accelerator):
-        return pd.DataFrame({"prediction": np.full(len(rows), np.nan)})
+        return Estimates(pd.DataFrame({"prediction": np.full(len(rows), np.nan)}))
 
-    monkeypatch.setattr(Estimator, "predict_table", diverged)
+    monkeypatch.setattr(Estimator, "estimate", diverged)
     with pytest.raises(RunError, match="ridge diverged on repeat 0, fold 0"):
         compare(cohort, out=tmp_path / "RUN", config=tiny(models=("ridge",)), progress=False)
 

@@ -63,7 +63,7 @@ def test_a_stored_estimator_says_the_same(run, cohort):
     stored = pd.read_csv(fold / "predictions.csv", float_precision="round_trip")
     rows = [cohort.radiograph_ids.index(name) for name in stored["radiograph_id"]]
     cache = cached_images(cohort.image_paths, image=run.config.image, folder=default_cache_folder())
-    again = estimator.predict_table(cohort, cache=cache, rows=rows, accelerator="cpu")
+    again = estimator.estimate(cohort, cache=cache, rows=rows, accelerator="cpu").table
     assert list(again.columns) == ["prediction", *HEADS[run.config.model.head][1]]
     np.testing.assert_allclose(again, stored[again.columns], atol=1e-6)
     density = estimator.predict(cohort, cache=cache, rows=rows, accelerator="cpu")

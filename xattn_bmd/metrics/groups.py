@@ -57,7 +57,7 @@ def groups_from_record(
     if variables is not None:
         _require_columns(rows, variables)
         return {name: _grouped(name, rows[name]) for name in variables}
-    found: Groups = {names[name]: _texts(rows[names[name]]) for name in _NAMED if name in names}
+    found: Groups = {names[name]: record_texts(rows[names[name]]) for name in _NAMED if name in names}
     age = "age" if "age" in names else next((name for name in names if name.startswith("age_")), None)
     if age is not None:
         found["age"] = banded(rows[names[age]], AGE_EDGES, AGE_BANDS)
@@ -113,14 +113,14 @@ def _require_columns(record: pd.DataFrame, wanted: Sequence[str]) -> None:
 
 def _grouped(name: str, values: pd.Series) -> NDArray[np.str_]:
     numbers = _numbers(values)
-    numeric = np.isfinite(numbers).sum() == (_texts(values) != "").sum()
+    numeric = np.isfinite(numbers).sum() == (record_texts(values) != "").sum()
     if name.lower() == "age" or name.lower().startswith("age_"):
         return banded(values, AGE_EDGES, AGE_BANDS)
     if name.lower() == "bmi":
         return banded(values, BMI_EDGES, BMI_BANDS)
     if numeric and len(np.unique(numbers[np.isfinite(numbers)])) > len(THIRDS):
         return banded(values, list(np.nanquantile(numbers, [1 / 3, 2 / 3])), THIRDS)
-    return _texts(values)
+    return record_texts(values)
 
 
 def _body_mass_index(rows: pd.DataFrame, names: dict[str, str]) -> pd.Series | None:
@@ -142,6 +142,7 @@ def _numbers(values: pd.Series) -> NDArray[np.float64]:
     return np.asarray(pd.to_numeric(values, errors="coerce"), dtype=np.float64)
 
 
-def _texts(values: pd.Series) -> NDArray[np.str_]:
+def record_texts(values: pd.Series) -> NDArray[np.str_]:
+    """Return a column of a clinical record as text, without spaces around it; empty where missing."""
     texts = values.astype(object).where(values.notna(), "").astype(str).str.strip()
     return texts.to_numpy(dtype=str)

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from xattn_bmd.bone.reference import Reference
 from xattn_bmd.metrics.auprc import weighted_auprc
 from xattn_bmd.metrics.auroc import weighted_auroc
-from xattn_bmd.metrics.crossfit import Calibration
 from xattn_bmd.metrics.intervals import Draws, Resampled, resample, resampled_sums, split_draws
 from xattn_bmd.metrics.predictions import PredictionGrid
 from xattn_bmd.metrics.ranks import weighted_spearman
 from xattn_bmd.metrics.regression import metrics_from_sums, regression_terms
-from xattn_bmd.metrics.risk import risk
+from xattn_bmd.metrics.risk import Risk, risk
 from xattn_bmd.metrics.screening import low_density
 from xattn_bmd.metrics.two_by_two import CELLS, Average, averaged_rates, confusion_terms, rates_from_counts
 
@@ -58,7 +57,7 @@ def pooled_screening(
     draws: Draws,
     reference: Reference,
     threshold: float,
-    calibration: Calibration | None = None,
+    fitted: Risk | None = None,
 ) -> dict[str, Resampled]:
     """Return every screening metric of a model for low density, and the counts ``tp, fn, fp, tn``.
 
@@ -68,16 +67,12 @@ def pooled_screening(
         draws: from :func:`xattn_bmd.metrics.intervals.patient_draws`.
         reference: the young-adult population of the T-scores.
         threshold: a T-score.
-        calibration: rows of the inner validation parts for the risk behind the Brier score; None fits on the other
-            folds.  What is fitted stays as it is in every draw.
-
-    Raises:
-        MetricError: if ``calibration`` lacks a fold of the model.
+        fitted: the risk behind the Brier score; None fits it on the other folds.  It stays as it is in every draw.
     """
     prediction = grid.predictions[model]
     low = low_density(grid.target, reference=reference, threshold=threshold)
     called = low_density(prediction, reference=reference, threshold=threshold)
-    fitted = risk(grid, model=model, reference=reference, threshold=threshold, calibration=calibration)
+    fitted = fitted or risk(grid, model=model, reference=reference, threshold=threshold)
     squared = ((fitted.probability - low) ** 2)[..., None]
     terms = np.concatenate([confusion_terms(np.broadcast_to(low, called.shape), called), squared], axis=-1)
     sums = drawn_sums(grid, terms.mean(axis=0), draws)
@@ -97,6 +92,22 @@ def pooled_average(pooled: dict[str, Resampled], *, average: Average) -> dict[st
         for part in zip(*(pooled[cell] for cell in CELLS), strict=True)
     )
     return {name: Resampled(float(values[name]), replicates[name], left_out[name]) for name in values}
+
+
+def scored_folds(grid: PredictionGrid) -> list[tuple[int, NDArray[np.bool_]]]:
+    """Return the repeat and the radiographs, (N,) bool, of each scored fold, in the order of repeats and folds."""
+    return [(repeat, codes == code) for repeat, codes in enumerate(grid.folds) for code in np.unique(codes)]
+
+
+def fold_sums(grid: PredictionGrid, *, model: str) -> NDArray[np.float64]:
+    """Return the eight sums of :func:`~xattn_bmd.metrics.regression.regression_terms` in each scored fold, (R, 8)."""
+    predictions = grid.predictions[model]
+    return np.stack(
+        [
+            regression_terms(grid.target[rows], predictions[repeat][rows]).sum(axis=0)
+            for repeat, rows in scored_folds(grid)
+        ]
+    )
 
 
 def mean_over_repeats(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xattn_bmd.errors import MetricError
+from xattn_bmd.metrics.groups import record_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +114,9 @@ def _patients(
 
 
 def _categories(values: pd.Series) -> pd.Series:
-    texts = values.astype(object).where(values.notna(), "").astype(str).str.strip()
+    import pandas as pd
+
+    texts = pd.Series(record_texts(values), index=values.index, dtype=object)
     return texts.where(texts != "", None)
 
 

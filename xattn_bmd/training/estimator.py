@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from xattn_bmd.data.datamodule import cohort_arrays
 from xattn_bmd.data.dataset import CohortArrays, CohortDataset, row_blocks
 from xattn_bmd.data.variables import VariableEncoder
 from xattn_bmd.errors import RunError
+from xattn_bmd.models.fusion import Attention
 from xattn_bmd.models.network import FusionNetwork, Output, build_network
 from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.registry import uses_images
@@ -31,6 +32,20 @@ from xattn_bmd.types import HEAD_COLUMNS
 
 FORMAT = "xattn-bmd-estimator-1"
 WEIGHTS_FILE, STATE_FILE = "network.safetensors", "state.json"
+
+
+class Estimates(NamedTuple):
+    """What a fitted model says of ``N`` radiographs.
+
+    Attributes:
+        table: one row for each, in order: ``prediction``, then those of :data:`~xattn_bmd.types.HEAD_COLUMNS` that the
+            head gives, g/cm².
+        attention: ``(N, V)`` how much the image patches read from each clinical variable, mean over patches and heads,
+            over layers by their weight; every row sums to 1.  None for a model without attention.
+    """
+
+    table: pd.DataFrame
+    attention: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,10 +92,10 @@ class Estimator:
         Returns:
             ``(N,)`` float64, g/cm².
         """
-        table = self.predict_table(cohort, cache=cache, rows=rows, accelerator=accelerator, features=features)
+        table = self.estimate(cohort, cache=cache, rows=rows, accelerator=accelerator, features=features).table
         return table["prediction"].to_numpy(dtype=np.float64)
 
-    def predict_table(
+    def estimate(
         self,
         cohort: Cohort,
         *,
@@ -88,8 +103,8 @@ class Estimator:
         rows: Sequence[int] | None = None,
         accelerator: str = "auto",
         features: NDArray[np.float32] | None = None,
-    ) -> pd.DataFrame:
-        """Return the predicted density of some rows of a cohort, with what the network's head says beside it.
+    ) -> Estimates:
+        """Return the predicted density of some rows of a cohort, with what head and fusion say beside it.
 
         Args:
             cohort: as in :meth:`predict`, and so are the others.
@@ -97,44 +112,14 @@ class Estimator:
             rows: rows wanted.
             accelerator: where a network runs.
             features: feature maps of the frozen trunk.
-
-        Returns:
-            One row for each row wanted, in that order: ``prediction``, then those of
-            :data:`~xattn_bmd.types.HEAD_COLUMNS` that the head gives, g/cm².
         """
         chosen = list(range(len(cohort))) if rows is None else list(rows)
         if self.network is None:
             design = self.encoder.design_matrix(cohort.table)[0][chosen]
-            return pd.DataFrame({"prediction": TABULAR[self.model].predict(self.tensors, design)})
+            return Estimates(pd.DataFrame({"prediction": TABULAR[self.model].predict(self.tensors, design)}))
         arrays = cohort_arrays(cohort, encoder=self.encoder, cache=cache if self.uses_images else None)
         arrays = replace(arrays, features=features if self.uses_images else None)
         return predict_rows(self.build().to(torch_device(accelerator)), arrays, chosen)
-
-    def attention_to_variables(
-        self, cohort: Cohort, *, cache: ImageCache | None, rows: Sequence[int], accelerator: str = "auto"
-    ) -> NDArray[np.float64] | None:
-        """Return how much the image patches of each radiograph read from each clinical variable.
-
-        Args:
-            cohort: as in :meth:`predict`, and so are the others.
-            cache: opened images.
-            rows: rows wanted.
-            accelerator: where a network runs.
-
-        Returns:
-            ``(N, V)``, mean over patches and heads, over layers by their weight; every row sums to 1.  None for a model
-            without attention.
-        """
-        if self.network is None:
-            return None
-        arrays = cohort_arrays(cohort, encoder=self.encoder, cache=cache if self.uses_images else None)
-        parts = []
-        for output in _outputs(self.build().to(torch_device(accelerator)), arrays, rows):
-            if output.attention is None:
-                return None
-            read_BLV = output.attention.image_to_variables.float().mean(dim=(2, 3))
-            parts.append(torch.einsum("blv,l->bv", read_BLV, output.attention.layer_weight.float()).cpu().numpy())
-        return np.concatenate(parts).astype(np.float64)
 
     def build(self) -> FusionNetwork:
         """Return the network with its fitted weights, in evaluation mode, on the CPU."""
@@ -198,9 +183,20 @@ def load_estimator(folder: Path) -> Estimator:
     )
 
 
-def predict_rows(network: FusionNetwork, arrays: CohortArrays, rows: Sequence[int]) -> pd.DataFrame:
-    """Return the table of :meth:`Estimator.predict_table`, computed on the device where the network is."""
-    return pd.concat([_columns(output) for output in _outputs(network, arrays, rows)], ignore_index=True)
+def predict_rows(network: FusionNetwork, arrays: CohortArrays, rows: Sequence[int]) -> Estimates:
+    """Return what a network says of some rows, computed on the device where it is."""
+    tables, attention = [], []
+    for output in _outputs(network, arrays, rows):
+        tables.append(_columns(output))
+        if output.attention is not None:
+            attention.append(_read_from_variables(output.attention))
+    return Estimates(pd.concat(tables, ignore_index=True), np.concatenate(attention) if attention else None)
+
+
+def _read_from_variables(attention: Attention) -> NDArray[np.float64]:
+    read_BLV = attention.image_to_variables.float().mean(dim=(2, 3))
+    read_BV = torch.einsum("blv,l->bv", read_BLV, attention.layer_weight.float())
+    return np.asarray(read_BV.cpu().numpy(), dtype=np.float64)
 
 
 def _outputs(network: FusionNetwork, arrays: CohortArrays, rows: Sequence[int]) -> Iterator[Output]:

@@ -25,7 +25,7 @@ from xattn_bmd.seeds import derive_seed
 from xattn_bmd.training.callbacks import BestWeights, History
 from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.estimator import Estimator
-from xattn_bmd.training.fold_tables import attention_table, prediction_table
+from xattn_bmd.training.fold_tables import fold_tables
 from xattn_bmd.training.module import DensityModule
 from xattn_bmd.training.registry import uses_images
 from xattn_bmd.training.study import Job, Study, reference_of, rows_of
@@ -74,12 +74,11 @@ def fit_job(job: Job, study: Study, *, on_epoch: Callable[[int], None] | None = 
         estimator = _fit_tabular(job, study, split)
     else:
         estimator, history = _fit_network(job, study, on_epoch)
-    scored = prediction_table(job, study, estimator, split.test)
-    attention = attention_table(job, study, estimator, split.test)
+    scored, attention = fold_tables(job, study, estimator, split.test)
     if study.config.protocol == "paper":
         return FoldResult(estimator, scored, history=history, attention=attention)
     held_out = _without_validation(job, study, split, estimator) if job.model in TABULAR else estimator
-    calibration = prediction_table(job, study, held_out, split.validation)
+    calibration = fold_tables(job, study, held_out, split.validation).predictions
     return FoldResult(estimator, scored, calibration, history, attention)
 
 

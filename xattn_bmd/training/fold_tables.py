@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from xattn_bmd.config import CompareConfig
 from xattn_bmd.errors import RunError
@@ -27,42 +30,39 @@ def table_columns(config: CompareConfig) -> list[str]:
     return [*PREDICTION_COLUMNS, *(head_columns(config.model.head) if networks else ())]
 
 
-def attention_table(
-    job: Job, study: Study, estimator: Estimator, radiograph_ids: tuple[str, ...]
-) -> pd.DataFrame | None:
-    """Return the mean attention over some radiographs, :data:`ATTENTION_COLUMNS`; None for a model without any."""
-    rows = rows_of(study.cohort, radiograph_ids)
-    cache = study.open_cache() if estimator.uses_images else None
-    accelerator = study.config.training.accelerator
-    read = estimator.attention_to_variables(study.cohort, cache=cache, rows=rows, accelerator=accelerator)
-    if read is None:
-        return None
-    columns = {
-        "model": job.model,
-        "repeat": job.repeat,
-        "fold": job.fold,
-        "variable": estimator.encoder.schema.names,
-        "attention": read.mean(axis=0),
-        "n": len(read),
-    }
-    return pd.DataFrame(columns, columns=list(ATTENTION_COLUMNS))
+class FoldTables(NamedTuple):
+    """What a fitted model says of one part of a fold.
+
+    Attributes:
+        predictions: :func:`table_columns`.
+        attention: mean over the radiographs, :data:`ATTENTION_COLUMNS`; None for a model without any.
+    """
+
+    predictions: pd.DataFrame
+    attention: pd.DataFrame | None
 
 
-def prediction_table(job: Job, study: Study, estimator: Estimator, radiograph_ids: tuple[str, ...]) -> pd.DataFrame:
-    """Return what a fitted model predicts for some radiographs: :func:`table_columns`.
+def fold_tables(job: Job, study: Study, estimator: Estimator, radiograph_ids: tuple[str, ...]) -> FoldTables:
+    """Return what a fitted model says of some radiographs.
 
     Raises:
         RunError: if a prediction is not finite.
     """
-    cohort, rows = study.cohort, rows_of(study.cohort, radiograph_ids)
+    rows = rows_of(study.cohort, radiograph_ids)
     cache = study.open_cache() if estimator.uses_images else None
     accelerator = study.config.training.accelerator
-    predicted = estimator.predict_table(cohort, cache=cache, rows=rows, accelerator=accelerator)
-    if not np.isfinite(predicted.to_numpy()).all():
+    said = estimator.estimate(study.cohort, cache=cache, rows=rows, accelerator=accelerator)
+    if not np.isfinite(said.table.to_numpy()).all():
         raise RunError(
             f"Predictions must be finite, but {job.model} diverged on repeat {job.repeat}, fold {job.fold}; "
             "lower the learning rate."
         )
+    read = None if said.attention is None else _mean_attention(job, estimator, said.attention)
+    return FoldTables(_predictions(job, study, rows, said.table), read)
+
+
+def _predictions(job: Job, study: Study, rows: list[int], predicted: pd.DataFrame) -> pd.DataFrame:
+    cohort = study.cohort
     columns = {
         "radiograph_id": [cohort.radiograph_ids[row] for row in rows],
         "patient_id": [cohort.patient_ids[row] for row in rows],
@@ -74,3 +74,15 @@ def prediction_table(job: Job, study: Study, estimator: Estimator, radiograph_id
     }
     table = pd.concat([pd.DataFrame(columns), predicted], axis=1)
     return table.reindex(columns=table_columns(study.config))
+
+
+def _mean_attention(job: Job, estimator: Estimator, attention: NDArray[np.float64]) -> pd.DataFrame:
+    columns = {
+        "model": job.model,
+        "repeat": job.repeat,
+        "fold": job.fold,
+        "variable": estimator.encoder.schema.names,
+        "attention": attention.mean(axis=0),
+        "n": len(attention),
+    }
+    return pd.DataFrame(columns, columns=list(ATTENTION_COLUMNS))

@@ -18,9 +18,9 @@ from xattn_bmd.metrics.paired.holm import holm
 from xattn_bmd.metrics.paired.mcnemar import mcnemar
 from xattn_bmd.metrics.paired.resampled_t import CORRECTED_T, corrected_resampled_t
 from xattn_bmd.metrics.paired.wilcoxon import WILCOXON, wilcoxon
-from xattn_bmd.metrics.pooled import mean_over_repeats, pooled_regression
+from xattn_bmd.metrics.pooled import fold_sums, mean_over_repeats, pooled_regression, scored_folds
 from xattn_bmd.metrics.predictions import PredictionGrid, prediction_grid
-from xattn_bmd.metrics.regression import metrics_from_sums, regression_terms
+from xattn_bmd.metrics.regression import metrics_from_sums
 from xattn_bmd.metrics.screening import low_density
 from xattn_bmd.metrics.tables.layout import frame
 
@@ -102,10 +102,10 @@ def _bootstrap_rows(grid: PredictionGrid, others: list[str], against: str, draws
 
 
 def _error_rows(grid: PredictionGrid, others: list[str], against: str) -> Iterator[dict[str, Any]]:
-    base, shares = _fold_metrics(grid, against)
+    base, shares = metrics_from_sums(fold_sums(grid, model=against)), _test_shares(grid)
     errors = grid.predictions[against] - grid.target
     for model in others:
-        by_fold, _ = _fold_metrics(grid, model)
+        by_fold = metrics_from_sums(fold_sums(grid, model=model))
         for metric in FOLD_METRICS:
             tested = corrected_resampled_t(by_fold[metric] - base[metric], test_share=shares)
             yield {"model_a": model, "metric": metric, "test": CORRECTED_T} | tested._asdict()
@@ -113,16 +113,11 @@ def _error_rows(grid: PredictionGrid, others: list[str], against: str) -> Iterat
         yield {"model_a": model, "metric": "mae", "test": WILCOXON} | ranked._asdict()
 
 
-def _fold_metrics(grid: PredictionGrid, model: str) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
-    """Return every metric in each fold of each repeat, (R,), and ``n_test / n_train`` of each, (R,)."""
-    sums, sizes = [], []
-    for codes, prediction in zip(grid.folds, grid.predictions[model], strict=True):
-        within = codes == np.unique(codes)[:, None]
-        sums.append(within.astype(np.float64) @ regression_terms(grid.target, prediction))
-        sizes.append(within.sum(axis=1))
-    tested = np.concatenate(sizes)
+def _test_shares(grid: PredictionGrid) -> NDArray[np.float64]:
+    """Return ``n_test / n_train`` of each fold of each repeat, (R,)."""
+    tested = np.array([rows.sum() for _, rows in scored_folds(grid)])
     # A single fold has no training radiographs in the table; its share is never used.
-    return metrics_from_sums(np.concatenate(sums)), tested / np.maximum(len(grid.target) - tested, 1)
+    return np.asarray(tested / np.maximum(len(grid.target) - tested, 1))
 
 
 def _screening_rows(

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xattn_bmd.metrics.intervals import REPLICATES, Draws, patient_draws
-from xattn_bmd.metrics.pooled import pooled_regression, pooled_spearman
+from xattn_bmd.metrics.pooled import fold_sums, pooled_regression, pooled_spearman, scored_folds
 from xattn_bmd.metrics.predictions import PredictionGrid, prediction_grid
 from xattn_bmd.metrics.ranks import spearman_r
-from xattn_bmd.metrics.regression import metrics_from_sums, regression_terms
+from xattn_bmd.metrics.regression import metrics_from_sums
 from xattn_bmd.metrics.tables.layout import FOLDS, INTERVAL_COLUMNS, NAN, POOLED, frame, valued, without_interval
 
 if TYPE_CHECKING:
@@ -54,20 +55,15 @@ def _metric_rows(grid: PredictionGrid, model: str, draws: Draws) -> Iterator[dic
         yield shared | valued(pooled[metric]) | {"metric": metric, "sd": NAN, "method": POOLED}
     folds = _fold_metrics(grid, model)
     for metric in METRICS:
-        values = np.array([fold[metric] for fold in folds])
-        values = values[~np.isnan(values)]
+        values = folds[metric][~np.isnan(folds[metric])]
         mean = float(values.mean()) if len(values) else NAN
         sd = float(values.std(ddof=1)) if len(values) > 1 else NAN
         yield shared | without_interval(mean) | {"metric": metric, "sd": sd, "method": FOLDS}
 
 
-def _fold_metrics(grid: PredictionGrid, model: str) -> list[dict[str, float]]:
-    results = []
-    for folds, prediction in zip(grid.folds, grid.predictions[model], strict=True):
-        for fold in np.unique(folds):
-            rows = folds == fold
-            target, predicted = grid.target[rows], prediction[rows]
-            metrics = metrics_from_sums(regression_terms(target, predicted).sum(axis=0))
-            values = {name: float(value) for name, value in metrics.items()}
-            results.append(values | {"spearman_r": spearman_r(target, predicted)})
-    return results
+def _fold_metrics(grid: PredictionGrid, model: str) -> dict[str, NDArray[np.float64]]:
+    """Return every metric in each fold of each repeat, (R,)."""
+    ranked = [
+        spearman_r(grid.target[rows], grid.predictions[model][repeat][rows]) for repeat, rows in scored_folds(grid)
+    ]
+    return metrics_from_sums(fold_sums(grid, model=model)) | {"spearman_r": np.array(ranked)}

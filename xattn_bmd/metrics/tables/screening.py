@@ -115,10 +115,8 @@ def _scored(
         "positive": positive_class(reference=reference, threshold=threshold),
         "n": len(grid.target),
     }
-    pooled = pooled_screening(
-        grid, model=model, draws=draws, reference=reference, threshold=threshold, calibration=calibration
-    )
     fitted = risk(grid, model=model, reference=reference, threshold=threshold, calibration=calibration)
+    pooled = pooled_screening(grid, model=model, draws=draws, reference=reference, threshold=threshold, fitted=fitted)
     return _Scored(pooled, shared, fitted.on)
 
 
