@@ -41,6 +41,7 @@ def test_internal_and_external_stand_side_by_side(model, tmp_path, capsys):
     page = (out / "report.html").read_text()
     assert "Fitted on: development cohort, carried over unchanged" in page
     assert f"{drop['change']:.3f}".replace("-", "−") in page
+    assert "CV+ of the fold models" in page and "cv_plus" not in page
     tables = out / "report" / "tables"
     for name in ("triage", "screening", "conformal"):
         pd.testing.assert_frame_equal(pd.read_csv(tables / f"{name}.csv"), pd.read_csv(out / f"{name}.csv"))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EVERYONE = "all"
-_METHODS = {"cross_fold": "cross-fold", "gaussian": "Gaussian"}
+_METHODS = {"cross_fold": "cross-fold", "cv_plus": "CV+", "gaussian": "Gaussian"}
 
 
 @look()

@@ -13,6 +13,7 @@ from xattn_bmd.report.sections.utility import NOTHING_TO_FIT, fitted_notes
 _METHODS = {
     "split": "split conformal",
     "cross_fold": "conformal, other folds",
+    "cv_plus": "CV+ of the fold models",
     "gaussian": "Gaussian head",
     "quantile": "quantile head",
 }
