@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from xattn_bmd.config_checks import at_least, between, one_of, share
 from xattn_bmd.config_values import build, plain
 from xattn_bmd.errors import ConfigError
 
@@ -13,8 +14,8 @@ Protocol = Literal["nested", "paper"]
 Preset = Literal["quick", "paper"]
 HeadName = Literal["point", "gaussian", "quantile"]
 LossName = Literal["weighted_smooth_l1", "smooth_l1", "mse", "mae", "gaussian_nll", "pinball"]
-Freeze = Literal["none", "trunk"]
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Freeze = Literal["none", "layer3", "trunk"]
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 Weighting = Literal["t_score_bands", "label_density", "none"]
 
 HEAD_LOSSES: dict[HeadName, tuple[LossName, ...]] = {
@@ -53,6 +54,9 @@ class AugmentConfig:
         contrast: largest relative change of contrast.
         gamma: largest log2 change of gamma.
         noise: SD of additive noise, grey levels in 0-1.
+        flip: probability of a left-right mirror image.  Hips with a declared side are turned to look like left ones
+            before, so a mirror image shows them as right ones; 0 where the side is known.
+        cutout: side of one square that is set to the picture's mean, fraction of the image side; 0 cuts nothing out.
     """
 
     rotation: float = 8.0
@@ -61,6 +65,8 @@ class AugmentConfig:
     contrast: float = 0.15
     gamma: float = 0.2
     noise: float = 0.01
+    flip: float = 0.0
+    cutout: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +77,8 @@ class ModelConfig:
         backbone: name of a timm model.
         weights: ``"none"``, ``"pretrained"`` (the extra of that name), ``"hub"`` (timm's hub, needs to be online) or
             the path of a ``.safetensors`` file.
-        freeze: ``"trunk"`` keeps the backbone's weights as they were loaded and trains what follows it.
+        freeze: ``"trunk"`` keeps the backbone's weights as they were loaded and trains what follows it; ``"layer3"``
+            trains its last stage too (``layer4`` of a ResNet).
         width: token width ``D``.
         layers: cross-attention layers ``L``.
         heads: attention heads ``H``.
@@ -105,8 +112,13 @@ class TrainingConfig:
         learning_rate: peak of the one-cycle schedule (AdamW).
         weight_decay: AdamW weight decay.
         augment: random changes of the training images.
-        precision: Lightning precision of the Trainer.
+        precision: Lightning precision of the Trainer; ``"auto"`` takes bfloat16 where the device multiplies it in
+            hardware, and is settled when a comparison begins.
         accelerator: Lightning accelerator; ``"auto"`` takes a GPU when there is one.
+        threads: CPU threads of one fit.  Results repeat to the last digit only with the same number, whatever the
+            number of workers.
+        devices: devices that share one fit (Lightning DDP); each step's ``batch_size`` is divided among them.
+        compile: compile the network with ``torch.compile``; pays on a GPU, in long fits.
     """
 
     loss: LossName = "weighted_smooth_l1"
@@ -118,8 +130,11 @@ class TrainingConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    precision: Precision = "32-true"
+    precision: Precision = "auto"
     accelerator: str = "auto"
+    threads: int = 1
+    devices: int = 1
+    compile: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,25 +174,29 @@ class CompareConfig:
             ConfigError: naming the setting, its rule and the value found.
         """
         model, training = self.model, self.training
-        _at_least("folds", self.folds, 2)
-        _at_least("repeats", self.repeats, 1)
-        _at_least("seed", self.seed, 0)
-        _at_least("image.size", self.image.size, 32)
-        _at_least("model.layers", model.layers, 1)
-        _at_least("model.heads", model.heads, 1)
-        _at_least("training.epochs", training.epochs, 1)
-        _at_least("training.patience", training.patience, 1)
-        _at_least("training.batch_size", training.batch_size, 2)
-        _one_of("protocol", self.protocol, get_args(Protocol))
-        _one_of("training.precision", training.precision, get_args(Precision))
-        _one_of("model.freeze", model.freeze, get_args(Freeze))
-        _one_of("model.head", model.head, get_args(HeadName))
-        _one_of("training.loss", training.loss, get_args(LossName))
+        at_least("folds", self.folds, 2)
+        at_least("repeats", self.repeats, 1)
+        at_least("seed", self.seed, 0)
+        at_least("image.size", self.image.size, 32)
+        at_least("model.layers", model.layers, 1)
+        at_least("model.heads", model.heads, 1)
+        at_least("training.epochs", training.epochs, 1)
+        at_least("training.patience", training.patience, 1)
+        at_least("training.batch_size", training.batch_size, 2)
+        at_least("training.threads", training.threads, 1)
+        at_least("training.devices", training.devices, 1)
+        one_of("protocol", self.protocol, get_args(Protocol))
+        one_of("training.precision", training.precision, get_args(Precision))
+        one_of("model.freeze", model.freeze, get_args(Freeze))
+        one_of("model.head", model.head, get_args(HeadName))
+        one_of("training.loss", training.loss, get_args(LossName))
         check_head_loss(model.head, training.loss)
-        _one_of("training.weighting", training.weighting, get_args(Weighting))
-        _between("inner_fraction", self.inner_fraction, 0.0, 0.5)
-        _between("training.beta", training.beta, 0.0, 10.0)
-        _between("training.learning_rate", training.learning_rate, 0.0, 1.0)
+        one_of("training.weighting", training.weighting, get_args(Weighting))
+        share("training.augment.flip", training.augment.flip)
+        share("training.augment.cutout", training.augment.cutout)
+        between("inner_fraction", self.inner_fraction, 0.0, 0.5)
+        between("training.beta", training.beta, 0.0, 10.0)
+        between("training.learning_rate", training.learning_rate, 0.0, 1.0)
         if model.width % model.heads:
             raise ConfigError(
                 f"model.width must be a multiple of model.heads, but {model.width} and {model.heads} were given; "
@@ -209,7 +228,7 @@ def _quick() -> CompareConfig:
     return CompareConfig(
         image=ImageConfig(size=128),
         model=ModelConfig(backbone="tf_efficientnet_lite0", weights="pretrained", freeze="trunk", width=64),
-        training=TrainingConfig(epochs=80, patience=30, learning_rate=2e-3),
+        training=TrainingConfig(epochs=80, patience=30, learning_rate=2e-3, precision="32-true"),
     )
 
 
@@ -267,18 +286,3 @@ def load_config(path: Path) -> CompareConfig:
     if not isinstance(values, dict):
         raise ConfigError(f"Settings are a YAML mapping, but {path} holds {type(values).__name__}; see a config.yaml.")
     return from_dict(values)
-
-
-def _at_least(name: str, value: float, least: float) -> None:
-    if value < least:
-        raise ConfigError(f"{name} must be at least {least}, but {value} was given; choose a larger value.")
-
-
-def _between(name: str, value: float, low: float, high: float) -> None:
-    if not low < value < high:
-        raise ConfigError(f"{name} must lie between {low} and {high}, but {value} was given; choose another value.")
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigError(f"{name} is one of {', '.join(allowed)}, but {value!r} was given; mend the spelling.")

@@ -55,6 +55,8 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:  # noqa: ANN401
         return _convert_tuple(get_args(hint), value, where=where)
     if get_origin(hint) is UnionType and value is None:
         return None
+    if hint is bool:
+        return _convert_switch(value, where=where)
     for kind in (int, float):
         if hint is kind:
             return _convert_number(kind, value, where=where)
@@ -70,6 +72,12 @@ def _convert_tuple(kinds: tuple[Any, ...], value: Any, *, where: str) -> tuple[A
         raise ConfigError(f"The {where} is {wanted}, but {value!r} was given; mend it.")
     hints = [kinds[0]] * len(value) if any_length else list(kinds)
     return tuple(_convert(hint, item, where=where) for hint, item in zip(hints, value, strict=True))
+
+
+def _convert_switch(value: Any, *, where: str) -> bool:  # noqa: ANN401
+    if not isinstance(value, bool):
+        raise ConfigError(f"The {where} is true or false, but {value!r} was given; mend it.")
+    return value
 
 
 def _convert_number(kind: type[int] | type[float], value: Any, *, where: str) -> float:  # noqa: ANN401

@@ -1,0 +1,48 @@
+"""Rules that several settings share, each refused in one sentence."""
+
+from __future__ import annotations
+
+from xattn_bmd.errors import ConfigError
+
+
+def at_least(name: str, value: float, least: float) -> None:
+    """Refuse a value below the least one.
+
+    Raises:
+        ConfigError: naming the setting, the rule and the value.
+
+    Example:
+        >>> at_least("folds", 10, 2)
+    """
+    if value < least:
+        raise ConfigError(f"{name} must be at least {least}, but {value} was given; choose a larger value.")
+
+
+def between(name: str, value: float, low: float, high: float) -> None:
+    """Refuse a value that does not lie inside two ends.
+
+    Raises:
+        ConfigError: naming the setting, the rule and the value.
+    """
+    if not low < value < high:
+        raise ConfigError(f"{name} must lie between {low} and {high}, but {value} was given; choose another value.")
+
+
+def share(name: str, value: float) -> None:
+    """Refuse a value outside 0 to 1, ends included.
+
+    Raises:
+        ConfigError: naming the setting, the rule and the value.
+    """
+    if not 0.0 <= value <= 1.0:
+        raise ConfigError(f"{name} is a share from 0 to 1, but {value} was given; choose one of these.")
+
+
+def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a word that is not among the allowed ones.
+
+    Raises:
+        ConfigError: naming the setting, the words and the one found.
+    """
+    if value not in allowed:
+        raise ConfigError(f"{name} is one of {', '.join(allowed)}, but {value!r} was given; mend the spelling.")
