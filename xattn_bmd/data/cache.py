@@ -35,6 +35,8 @@ class ImageCache:
     Attributes:
         ids: radiograph ids, ``N`` long.
         pixels: ``(N, size, size)`` uint16, read-only memory map, bone bright.
+        picture_keys: ``N`` names of the cached pictures, made of the file's content and the preprocessing: what is
+            computed from a picture may be stored under its key.
         content_hashes: ``N`` fingerprints of the decoded pictures; equal ones are one picture in two files.
         steps: by id, every step from file to cached picture.
         spacing_mm: by id, ``(row, column)`` spacing of the cached picture in mm, or None.
@@ -43,6 +45,7 @@ class ImageCache:
 
     ids: tuple[str, ...]
     pixels: NDArray[np.uint16]
+    picture_keys: tuple[str, ...]
     content_hashes: tuple[str, ...]
     steps: dict[str, tuple[str, ...]]
     spacing_mm: dict[str, tuple[float, float] | None]
@@ -98,7 +101,7 @@ def cached_images(
     opened = _opened(home, digests, size=image.size) if complete else None
     for _ in range(_ATTEMPTS):
         if opened is not None:
-            return _as_cache(tuple(paths), opened, decoded=decoded)
+            return _as_cache(tuple(paths), opened, preprocessing=home.name, decoded=decoded)
         decoded += build_map(
             paths, digests, image=image, home=home, workers=workers or default_workers(), progress=progress
         )
@@ -108,7 +111,7 @@ def cached_images(
             f"A finished image cache must be readable, but the one just written in {folder} is not; "
             "another program may be deleting it: choose another cache folder."
         )
-    return _as_cache(tuple(paths), opened, decoded=decoded)
+    return _as_cache(tuple(paths), opened, preprocessing=home.name, decoded=decoded)
 
 
 def _known_digests(paths: Mapping[str, Path], known: FileDigests) -> dict[str, str]:
@@ -126,11 +129,12 @@ def _opened(home: Path, digests: Mapping[str, str], *, size: int) -> PictureMap 
     return open_map(home / "maps" / map_key(tuple(digests.values())), size=size)
 
 
-def _as_cache(ids: tuple[str, ...], opened: PictureMap, *, decoded: int) -> ImageCache:
+def _as_cache(ids: tuple[str, ...], opened: PictureMap, *, preprocessing: str, decoded: int) -> ImageCache:
     records = dict(zip(ids, opened.records, strict=True))
     return ImageCache(
         ids=ids,
         pixels=opened.pixels,
+        picture_keys=tuple(f"{preprocessing}/{record.digest}" for record in opened.records),
         content_hashes=tuple(record.content_hash for record in opened.records),
         steps={name: record.steps for name, record in records.items()},
         spacing_mm={name: record.spacing_mm for name, record in records.items()},

@@ -63,7 +63,7 @@ class Cohort:
         """
         path = Path(table)
         values = read_text_table(path)
-        roles = config if isinstance(config, CohortRoles) else CohortRoles.from_yaml(config or _config_beside(path))
+        roles = config if isinstance(config, CohortRoles) else CohortRoles.from_yaml(config or config_beside(path))
         beside = path.parent / "images"
         folder = Path(images) if images is not None else (beside if beside.is_dir() else None)
         return cls.from_table(values, roles=roles, images=folder, table_folder=path.parent)
@@ -254,6 +254,7 @@ def _match(cohort: Cohort, *, folder: Path, table_folder: Path | None) -> ImageM
     )
 
 
-def _config_beside(table: Path) -> Path:
+def config_beside(table: Path) -> Path:
+    """Return where the roles of a table are looked for: the ``.yaml`` file with its name, or else ``cohort.yaml``."""
     named = [path for suffix in (".yaml", ".yml") if (path := table.with_suffix(suffix)).is_file()]
     return named[0] if named else table.parent / "cohort.yaml"

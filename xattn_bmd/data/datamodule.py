@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +15,20 @@ from torch.utils.data import DataLoader
 from xattn_bmd.config import AugmentConfig, ImageConfig, Protocol
 from xattn_bmd.data.cache import ImageCache, cached_images, default_cache_folder
 from xattn_bmd.data.cohort import Cohort
-from xattn_bmd.data.dataset import CohortArrays, CohortDataset, Pictures, keep_batch
+from xattn_bmd.data.dataset import CohortArrays, CohortImages, DeviceCohort, Pictures, RowDataset, keep_batch
+from xattn_bmd.data.draws import uniform_draws
 from xattn_bmd.data.folds import FoldPlan, Split
-from xattn_bmd.data.transforms import augment, uniform_draws
+from xattn_bmd.data.plans.split import refuse_leak
+from xattn_bmd.data.transforms import augment
 from xattn_bmd.data.variables import VariableEncoder
 from xattn_bmd.types import Batch, VariableSchema
 
 
 class CohortDataModule(pl.LightningDataModule):
     """Training, validation and test part of one fold; everything fitted is fitted on the training part alone.
+
+    The loaders yield row numbers; a batch is gathered, and changed, on the device that trains (:meth:`batch`), which
+    holds the whole cohort where it fits (:class:`~xattn_bmd.data.row_store.RowStore`).
 
     Args:
         cohort: radiographs and clinical record.
@@ -38,8 +42,7 @@ class CohortDataModule(pl.LightningDataModule):
         seed: seed of shuffling and augmentation.
         cache: folder of the decoded images; None takes the user's cache folder.
         use_images: False for models of the record alone; no file is then decoded.
-        features: ``(N, K, C, h, w)`` feature maps of a frozen trunk, in the cohort's order, in place of the images;
-            view 0 is the picture as it is, the others are augmented views for training.
+        images: the opened images, shared by many fits, or None to open the cache; in the cohort's order.
 
     Raises:
         FoldPlanError: if the plan does not fit the cohort or leaks a patient between parts, and, in ``setup``, if one
@@ -60,17 +63,20 @@ class CohortDataModule(pl.LightningDataModule):
         seed: int = 0,
         cache: Path | None = None,
         use_images: bool = True,
-        features: NDArray[np.float32] | None = None,
+        images: CohortImages | None = None,
     ) -> None:
         super().__init__()
         plan.check_fits(cohort)
         self.cohort, self.plan, self.seed, self.batch_size = cohort, plan, seed, batch_size
         self.split: Split = plan.split(repeat, fold, protocol)
+        self._nested = plan.split(repeat, fold)
+        self._place = f"repeat {repeat}, fold {fold}"
         self.augment_config = augment
         self._image = image or ImageConfig()
         self._cache_folder = cache or default_cache_folder()
         self._use_images = use_images
-        self._features = features
+        self._images = images
+        self._on: dict[torch.device, DeviceCohort] = {}
         self._rows = {name: row for row, name in enumerate(cohort.radiograph_ids)}
         self._arrays: CohortArrays | None = None
         self.encoder = VariableEncoder.fit(cohort.table.iloc[self.rows_of(self.split.train)], cohort.schema)
@@ -91,57 +97,76 @@ class CohortDataModule(pl.LightningDataModule):
 
     def prepare_data(self) -> None:
         """Decode every image that the cache does not hold yet (once per machine, before the processes split)."""
-        if self._use_images:
+        if self._use_images and self._images is None:
             self._open_cache()
 
     def setup(self, stage: str | None = None) -> None:
         """Open the cache and encode the record."""
         if self._arrays is None:
-            cache = self._open_cache() if self._use_images else None
-            if cache is not None:
-                patient_of = dict(zip(self.cohort.radiograph_ids, self.cohort.patient_ids, strict=True))
-                self.plan.check_leakage(patient_of, dict(zip(cache.ids, cache.content_hashes, strict=True)))
-            arrays = cohort_arrays(self.cohort, encoder=self.encoder, cache=cache)
-            self._arrays = replace(arrays, features=self._features)
+            images = None
+            if self._use_images:
+                images = self._images or cohort_images(self.cohort, self._open_cache())
+                refuse_leak(self._nested, images.content_hashes, shared="picture", place=self._place)
+            self._arrays = cohort_arrays(self.cohort, encoder=self.encoder, images=images)
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def batch(self, row: Tensor, *, device: torch.device | str = "cpu", epoch: int | None = None) -> Batch:
+        """Gather a batch on a device.
+
+        Args:
+            row: ``(B,)`` int64 row numbers, as the loaders yield them.
+            device: where the batch is wanted.
+            epoch: epoch of training, whose random changes are made; None leaves every picture as it is.
+        """
+        cohort = self._on_device(torch.device(device))
+        if epoch is None or self.augment_config is None or not self._use_images:
+            return cohort.batch(row)
+        row = row.to(device)
+        if self._views:
+            return cohort.batch(row, view=self._drawn_view(row, epoch=epoch))
+        batch = cohort.batch(row)
+        changed = augment(batch.image, row, config=self.augment_config, seed=self.seed, epoch=epoch)
+        return batch._replace(image=changed)
+
+    def train_dataloader(self) -> DataLoader[Tensor]:
         """Shuffled batches of the training part; a last batch of one is dropped (batch norm needs two)."""
         rows = self.rows_of(self.split.train)
         single = len(rows) % self.batch_size == 1 and len(rows) > 1
         generator = torch.Generator().manual_seed(self.seed)
         return self._loader(rows, shuffle=True, drop_last=single, generator=generator)
 
-    def val_dataloader(self) -> DataLoader[Batch]:
+    def val_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the validation part, in order."""
         return self._loader(self.rows_of(self.split.validation))
 
-    def test_dataloader(self) -> DataLoader[Batch]:
+    def test_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the scored fold, in order."""
         return self._loader(self.rows_of(self.split.test))
 
-    def predict_dataloader(self) -> DataLoader[Batch]:
+    def predict_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the scored fold, in order."""
         return self.test_dataloader()
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Augment training batches on the device that they have just reached, or choose the stored view."""
+    def transfer_batch_to_device(self, batch: Tensor, device: torch.device, dataloader_idx: int) -> Batch:
+        """Gather the batch on the device; in training with the random changes of the epoch."""
         trainer = self.trainer
-        training = self.augment_config is not None and trainer is not None and trainer.training
-        epoch = trainer.current_epoch if trainer is not None else 0
-        if batch.features is not None:
-            return batch._replace(features=self._one_view(batch.features, batch.row, training=training, epoch=epoch))
-        if not training or not self._use_images or self.augment_config is None:
-            return batch
-        changed = augment(batch.image, batch.row, config=self.augment_config, seed=self.seed, epoch=epoch)
-        return batch._replace(image=changed)
+        training = trainer is not None and trainer.training
+        return self.batch(batch, device=device, epoch=trainer.current_epoch if trainer and training else None)
 
-    def _one_view(self, features_BKChw: Tensor, row: Tensor, *, training: bool, epoch: int) -> Tensor:
-        """Return ``(B, C, h, w)``: in training one view drawn for each radiograph, elsewhere the picture as it is."""
-        if not training:
-            return features_BKChw[:, 0]
+    def _drawn_view(self, row: Tensor, *, epoch: int) -> Tensor:
+        """Return one stored view for each radiograph, ``(B,)``, drawn for itself."""
         draw = uniform_draws(row, 1, seed=self.seed, epoch=epoch)[:, 0]
-        chosen = (draw * features_BKChw.shape[1]).long()
-        return features_BKChw[torch.arange(len(row), device=row.device), chosen]
+        return (draw * self._views).long()
+
+    @property
+    def _views(self) -> int:
+        return 0 if self._arrays is None or self._arrays.images is None else self._arrays.images.views
+
+    def _on_device(self, device: torch.device) -> DeviceCohort:
+        self.setup()
+        assert self._arrays is not None
+        if device not in self._on:
+            self._on[device] = DeviceCohort(self._arrays, device)
+        return self._on[device]
 
     def _open_cache(self) -> ImageCache:
         return cached_images(self.cohort.image_paths, image=self._image, folder=self._cache_folder)
@@ -153,12 +178,9 @@ class CohortDataModule(pl.LightningDataModule):
         shuffle: bool = False,
         drop_last: bool = False,
         generator: torch.Generator | None = None,
-    ) -> DataLoader[Batch]:
-        if self._arrays is None:
-            self.setup()
-        assert self._arrays is not None
+    ) -> DataLoader[Tensor]:
         return DataLoader(
-            CohortDataset(self._arrays, rows),
+            RowDataset(rows),
             batch_size=self.batch_size,
             shuffle=shuffle,
             drop_last=drop_last,
@@ -167,19 +189,27 @@ class CohortDataModule(pl.LightningDataModule):
         )
 
 
-def cohort_arrays(cohort: Cohort, *, encoder: VariableEncoder, cache: ImageCache | None) -> CohortArrays:
+def cohort_arrays(cohort: Cohort, *, encoder: VariableEncoder, images: CohortImages | None) -> CohortArrays:
     """Return what a network sees of a cohort, with the record encoded by a fitted encoder.
 
     Args:
         cohort: radiographs and record, ``N`` rows.
         encoder: variable encoder fitted on training rows.
-        cache: opened image cache holding every radiograph, or None for the record alone.
+        images: the radiographs in the cohort's order, or None for the record alone.
     """
-    return CohortArrays(
-        pictures=None if cache is None else cohort_pictures(cohort, cache),
-        variables=encoder.transform(cohort.table),
-        targets=cohort.targets,
-    )
+    return CohortArrays(images=images, variables=encoder.transform(cohort.table), targets=cohort.targets)
+
+
+def cohort_images(cohort: Cohort, cache: ImageCache, *, features: NDArray[np.float32] | None = None) -> CohortImages:
+    """Return the radiographs of a cohort as a network sees them.
+
+    Args:
+        cohort: ``N`` rows.
+        cache: opened image cache holding every radiograph.
+        features: stored feature maps ``(N, K, C, h, w)`` in the cohort's order, seen in place of the pictures.
+    """
+    content = dict(zip(cache.ids, cache.content_hashes, strict=True))
+    return CohortImages(cohort_pictures(cohort, cache), features=features, content_hashes=content)
 
 
 def cohort_pictures(cohort: Cohort, cache: ImageCache) -> Pictures:

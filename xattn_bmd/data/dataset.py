@@ -1,8 +1,8 @@
-"""Radiographs and records of one part of a fold, fetched a whole batch at a time."""
+"""What a network sees of a cohort: arrays as they are stored, and the same on the device that trains."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from xattn_bmd.data.mapped import arrived, travelling
+from xattn_bmd.data.row_store import RowStore
 from xattn_bmd.data.variables import EncodedVariables
 from xattn_bmd.types import Batch, Variables
 
 _BLOCK = 32
+_WHITE = 65535
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,85 @@ class Pictures:
 
     def take(self, rows: NDArray[np.int64]) -> Tensor:
         """Return ``(B, 1, H, W)`` float32 in 0-1 of some rows, every hip turned to look like a left hip."""
-        pixels = self.pixels[rows].astype(np.float32) / np.float32(65535)
-        right = self.right_side[rows]
-        pixels[right] = pixels[right, :, ::-1]
-        return torch.from_numpy(pixels)[:, None]
+        return DevicePictures(self, torch.device("cpu")).take(torch.from_numpy(rows))
+
+
+class DevicePictures:
+    """The pictures of a cohort on a device.
+
+    Args:
+        pictures: as they are stored.
+        device: where batches are wanted.
+    """
+
+    def __init__(self, pictures: Pictures, device: torch.device) -> None:
+        # torch indexes signed integers on every device, unsigned ones not
+        self._store = RowStore(pictures.pixels.view(np.int16), device=device)
+        self._right_side = torch.from_numpy(pictures.right_side).to(device)
+
+    def take(self, row: Tensor) -> Tensor:
+        """Return ``(B, 1, H, W)`` float32 in 0-1 of some rows, every hip turned to look like a left hip."""
+        levels = self._store.take(row)
+        if levels.device.type == "cpu":
+            grey = levels.view(torch.uint16).to(torch.float32).div_(_WHITE)
+        else:
+            grey = levels.to(torch.int32).bitwise_and_(_WHITE).to(torch.float32).div_(_WHITE)
+        right = self._right_side[row.to(self._right_side.device)]
+        return torch.where(right[:, None, None], grey.flip(-1), grey)[:, None]
+
+
+class CohortImages:
+    """The radiographs of a cohort as a network sees them; one object serves all fits of a process.
+
+    Args:
+        pictures: the ``N`` pictures.
+        features: ``(N, K, C, h, w)`` float32 stored feature maps of ``K`` views of each picture, seen in place of the
+            pictures, or None.  View 0 is the picture as it is, the others are augmented views for training.
+        content_hashes: fingerprint of each radiograph's picture by id, for checks of leakage.
+    """
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        *,
+        features: NDArray[np.float32] | None = None,
+        content_hashes: Mapping[str, str] | None = None,
+    ) -> None:
+        self.pictures = pictures
+        self.features = features
+        self.content_hashes = dict(content_hashes or {})
+        self._pixel_stores: dict[torch.device, DevicePictures] = {}
+        self._map_stores: dict[torch.device, RowStore] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels to another process: no copy on this one's devices, and of a memory map its file's name alone."""
+        stored = {name: travelling(getattr(self, name)) for name in ("features", "content_hashes")}
+        pictures = (travelling(self.pictures.pixels), self.pictures.right_side)
+        return stored | {"pictures": pictures, "_pixel_stores": {}, "_map_stores": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Open again what travelled by name."""
+        pixels, right_side = state["pictures"]
+        pictures = Pictures(pixels=arrived(pixels), right_side=right_side)
+        self.__dict__.update(state | {"pictures": pictures, "features": arrived(state["features"])})
+
+    @property
+    def views(self) -> int:
+        """Number of stored views of each picture, ``K``; 0 where the pictures themselves are seen."""
+        return 0 if self.features is None else int(self.features.shape[1])
+
+    def pixels(self, row: Tensor, device: torch.device) -> Tensor:
+        """Return ``(B, 1, H, W)`` float32 in 0-1 of some rows, every hip turned to look like a left hip."""
+        if device not in self._pixel_stores:
+            self._pixel_stores[device] = DevicePictures(self.pictures, device)
+        return self._pixel_stores[device].take(row)
+
+    def maps(self, row: Tensor, view: Tensor, device: torch.device) -> Tensor:
+        """Return one stored map ``(B, C, h, w)`` of each row."""
+        assert self.features is not None
+        if device not in self._map_stores:
+            self._map_stores[device] = RowStore(self.features, device=device)
+        return self._map_stores[device].take(row, view)
 
 
 @dataclass(frozen=True)
@@ -43,57 +121,70 @@ class CohortArrays:
     """Everything of a cohort that a network sees, row by row.
 
     Attributes:
-        pictures: the ``N`` pictures, or None where no image is needed.
+        images: the radiographs, or None where no image is needed.
         variables: encoded record of all ``N`` rows.
         targets: ``(N,)`` float64 density in g/cm², NaN where unknown.
-        features: ``(N, K, C, h, w)`` float32 feature maps of ``K`` views of each picture, seen in place of the
-            pictures; None where the pictures are.
     """
 
-    pictures: Pictures | None
+    images: CohortImages | None
     variables: EncodedVariables
     targets: NDArray[np.float64]
-    features: NDArray[np.float32] | None = None
 
 
-class CohortDataset(Dataset[Batch]):
-    """Rows of a cohort as :class:`~xattn_bmd.types.Batch`; ``__getitems__`` serves a whole batch at once.
+class DeviceCohort:
+    """A cohort's arrays on a device, where batches are gathered.
 
     Args:
         arrays: the whole cohort.
+        device: where batches are wanted.
+    """
+
+    def __init__(self, arrays: CohortArrays, device: torch.device) -> None:
+        self._images, self._device = arrays.images, device
+        encoded = arrays.variables
+        self._variables = Variables(
+            *(torch.from_numpy(part).to(device) for part in (encoded.numeric, encoded.codes, encoded.missing))
+        )
+        self._targets = torch.from_numpy(arrays.targets.astype(np.float32)).to(device)
+
+    def batch(self, row: Tensor, *, view: Tensor | None = None) -> Batch:
+        """Return some rows of the cohort.
+
+        Args:
+            row: ``(B,)`` int64 rows of the cohort.
+            view: ``(B,)`` int64 stored view of each radiograph; None takes the picture as it is.
+        """
+        row = row.to(self._device)
+        image, features = self._seen(row, torch.zeros_like(row) if view is None else view)
+        variables = Variables(*(part[row] for part in self._variables))
+        return Batch(image=image, variables=variables, target=self._targets[row], row=row, features=features)
+
+    def _seen(self, row: Tensor, view: Tensor) -> tuple[Tensor, Tensor | None]:
+        if self._images is not None and self._images.features is None:
+            return self._images.pixels(row, self._device), None
+        nothing = torch.zeros(len(row), 1, 1, 1, device=self._device)
+        return nothing, None if self._images is None else self._images.maps(row, view, self._device)
+
+
+class RowDataset(Dataset[Tensor]):
+    """Row numbers of one part of a fold; batches are gathered from them on the device.
+
+    Args:
         rows: rows that belong to this part of the fold.
     """
 
-    def __init__(self, arrays: CohortArrays, rows: Sequence[int]) -> None:
-        self.arrays = arrays
-        self.rows = np.asarray(rows, dtype=np.int64)
+    def __init__(self, rows: Sequence[int]) -> None:
+        self.rows = torch.tensor(list(rows), dtype=torch.int64)
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, position: int) -> Batch:
-        return self.__getitems__([position])
+    def __getitem__(self, position: int) -> Tensor:
+        return self.rows[position]
 
-    def __getitems__(self, positions: list[int]) -> Batch:
-        """Return the batch at the given positions of this part."""
-        rows = self.rows[positions]
-        variables = self.arrays.variables
-        return Batch(
-            image=self._images(rows),
-            variables=Variables(
-                numeric=torch.from_numpy(variables.numeric[rows]),
-                codes=torch.from_numpy(variables.codes[rows]),
-                missing=torch.from_numpy(variables.missing[rows]),
-            ),
-            target=torch.from_numpy(self.arrays.targets[rows].astype(np.float32)),
-            row=torch.from_numpy(rows),
-            features=None if self.arrays.features is None else torch.from_numpy(self.arrays.features[rows]),
-        )
-
-    def _images(self, rows: NDArray[np.int64]) -> Tensor:
-        if self.arrays.pictures is None or self.arrays.features is not None:
-            return torch.zeros(len(rows), 1, 1, 1)
-        return self.arrays.pictures.take(rows)
+    def __getitems__(self, positions: list[int]) -> Tensor:
+        """Return the rows ``(B,)`` at the given positions of this part."""
+        return self.rows[positions]
 
 
 def keep_batch(batch: Any) -> Any:  # noqa: ANN401

@@ -89,7 +89,7 @@ class FoldPlan:
         """Number of repeats."""
         return len(self.test_folds)
 
-    @property
+    @cached_property
     def radiograph_ids(self) -> tuple[str, ...]:
         """Every radiograph of the plan, sorted."""
         return tuple(sorted(self.patients))

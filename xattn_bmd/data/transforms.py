@@ -2,6 +2,7 @@
 
 The draws are a hash of (seed, epoch, row of the radiograph), so a radiograph is changed the same way whatever its
 batch, its worker or the order of the epoch.  Library transforms that take a whole batch draw once for the batch.
+A change whose range is 0 is left out, and so takes no time and moves no bit.
 """
 
 from __future__ import annotations
@@ -13,38 +14,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from xattn_bmd.config import AugmentConfig
+from xattn_bmd.data.draws import normal_draws, uniform_draws
 
-_GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15, the increment of the SplitMix64 generator (Steele et al. 2014)
-_MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
-_MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
-
-
-def uniform_draws(row: Tensor, count: int, *, seed: int, epoch: int) -> Tensor:
-    """Return independent uniform numbers for each row of a cohort.
-
-    Args:
-        row: ``(B,)`` int64 identity of each sample.
-        count: numbers wanted for each sample, ``K``.
-        seed: seed of the fit.
-        epoch: epoch of training; another epoch gives other numbers.
-
-    Returns:
-        ``(B, K)`` float32 in [0, 1).
-
-    Example:
-        >>> alone = uniform_draws(torch.tensor([7]), 3, seed=0, epoch=1)
-        >>> batch = uniform_draws(torch.tensor([2, 7]), 3, seed=0, epoch=1)
-        >>> torch.equal(alone[0], batch[1])
-        True
-    """
-    start = _scramble(_scramble(row.to(torch.int64) + seed * 1_000_003) + epoch)
-    steps = torch.arange(1, count + 1, device=row.device, dtype=torch.int64)
-    bits = _scramble(start[:, None] + steps * _GOLDEN)
-    return ((bits >> 40) & 0xFFFFFF).to(torch.float32) / float(1 << 24)
+_DRAWS = 9  # angle, scale, shift right, shift down, gamma, contrast, flip, place of the cut-out (row, column)
 
 
 def augment(image: Tensor, row: Tensor, *, config: AugmentConfig, seed: int, epoch: int) -> Tensor:
-    """Rotate, shift, scale, and change contrast, gamma and noise of each image by its own draw.
+    """Mirror, rotate, shift and scale each image, change its contrast, gamma and noise, and cut a square out.
 
     Args:
         image: ``(B, 1, H, W)`` float in 0-1.
@@ -54,51 +30,80 @@ def augment(image: Tensor, row: Tensor, *, config: AugmentConfig, seed: int, epo
         epoch: epoch of training.
 
     Returns:
-        ``(B, 1, H, W)`` of the input's type, in 0-1.
+        ``(B, 1, H, W)`` of the input's type, in 0-1; computed in float32 at least.
 
     Example:
         >>> image = torch.rand(2, 1, 32, 32)
         >>> augment(image, torch.arange(2), config=AugmentConfig(), seed=0, epoch=0).shape
         torch.Size([2, 1, 32, 32])
     """
-    draws = uniform_draws(row, 6, seed=seed, epoch=epoch) * 2 - 1
-    moved = _move(image, draws[:, :4].to(image.dtype), config)
-    toned = _tone(moved, draws[:, 4:].to(image.dtype), config)
-    if config.noise > 0:
-        toned = toned + config.noise * _gaussian(row, image[0].numel(), seed=seed, epoch=epoch).view_as(image)
-    return toned.clamp(0.0, 1.0)
+    draws = uniform_draws(row, _DRAWS, seed=seed, epoch=epoch)
+    wide = image.to(torch.promote_types(image.dtype, torch.float32))
+    changed = _moved(wide, draws, config)
+    if changed is image and (config.gamma or config.contrast or config.noise):
+        changed = image.clone()  # what follows writes in place: moving memory is most of the work
+    _tone_(changed, draws, config)
+    if config.noise:
+        noise = normal_draws(row, changed[0].numel(), seed=seed, epoch=epoch)
+        changed.add_(noise.view(changed.shape), alpha=config.noise)
+    if changed is not image:
+        changed.clamp_(0.0, 1.0)
+    return _cut_out(changed, draws, config).to(image.dtype)
 
 
-def _move(image: Tensor, draws: Tensor, config: AugmentConfig) -> Tensor:
-    angle = draws[:, 0] * math.radians(config.rotation)
-    scale = 1 + draws[:, 1] * config.scale
-    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
-    shift = draws[:, 2:4] * 2 * config.translation
-    first = torch.stack([cos, -sin, shift[:, 0]], dim=1)
-    second = torch.stack([sin, cos, shift[:, 1]], dim=1)
-    grid = F.affine_grid(torch.stack([first, second], dim=1), list(image.shape), align_corners=False)
+def _moved(image: Tensor, draws: Tensor, config: AugmentConfig) -> Tensor:
+    """Mirror, rotate, scale and shift in one look-up of grey levels; a mirror image alone is exact."""
+    mirrored = draws[:, 6] < config.flip
+    if not (config.rotation or config.scale or config.translation):
+        return torch.where(mirrored[:, None, None, None], image.flip(-1), image) if config.flip else image
+    signed = draws[:, :4] * 2 - 1
+    angle = signed[:, 0] * math.radians(config.rotation)
+    scale = 1 + signed[:, 1] * config.scale
+    shift = signed[:, 2:] * 2 * config.translation
+    # x + iy of each pixel's source: its place is turned, divided by the scale and moved; -conj() mirrors x
+    turn = torch.polar(1 / scale, angle)[:, None]
+    from_column = turn * _centres(image.shape[3], image.device)
+    from_row = turn * 1j * _centres(image.shape[2], image.device) + torch.view_as_complex(shift)[:, None]
+    if config.flip:
+        from_column, from_row = (torch.where(mirrored[:, None], -part.conj(), part) for part in (from_column, from_row))
+    grid = torch.view_as_real(from_column[:, None, :] + from_row[:, :, None]).to(image.dtype)
     return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def _tone(image: Tensor, draws: Tensor, config: AugmentConfig) -> Tensor:
-    gamma = torch.exp2(draws[:, 0] * config.gamma)[:, None, None, None]
-    contrast = (1 + draws[:, 1] * config.contrast)[:, None, None, None]
-    curved = image.clamp(0.0, 1.0) ** gamma
-    mean = curved.mean(dim=(2, 3), keepdim=True)
-    return (curved - mean) * contrast + mean
+def _centres(count: int, device: torch.device) -> Tensor:
+    """Return ``(count,)`` pixel centres of a side that goes from -1 to 1."""
+    return (2 * torch.arange(count, device=device, dtype=torch.float32) + 1) / count - 1
 
 
-def _gaussian(row: Tensor, count: int, *, seed: int, epoch: int) -> Tensor:
-    half = (count + 1) // 2
-    draws = uniform_draws(row, 2 * half, seed=seed + 1, epoch=epoch)
-    radius = torch.sqrt(-2 * torch.log1p(-draws[:, :half]))
-    angle = 2 * math.pi * draws[:, half:]
-    return torch.cat([radius * torch.cos(angle), radius * torch.sin(angle)], dim=1)[:, :count]
+def _tone_(image: Tensor, draws: Tensor, config: AugmentConfig) -> None:
+    signed = (draws[:, 4:6] * 2 - 1).to(image.dtype)[:, :, None, None, None]
+    if config.gamma:
+        # not exp2 nor pow: their last bit depends on a pixel's position in the batch
+        power = torch.exp(signed[:, 0] * (config.gamma * math.log(2)))
+        image.clamp_(0.0, 1.0).log_().mul_(power).exp_()
+    if config.contrast:
+        contrast = 1 + signed[:, 1] * config.contrast
+        shift = _mean(image) * (1 - contrast)
+        image.mul_(contrast).add_(shift)
 
 
-def _scramble(value: Tensor) -> Tensor:
-    """SplitMix64's finaliser on int64 with wrap-around; shifts are made logical by masking the sign bits away."""
-    value = value + _GOLDEN
-    value = (value ^ ((value >> 30) & 0x3FFFFFFFF)) * _MIX_1
-    value = (value ^ ((value >> 27) & 0x1FFFFFFFFF)) * _MIX_2
-    return value ^ ((value >> 31) & 0x1FFFFFFFF)
+def _cut_out(image: Tensor, draws: Tensor, config: AugmentConfig) -> Tensor:
+    """Set one square of each picture, whose side is a share of the shorter side, to the picture's mean."""
+    height, width = image.shape[2:]
+    side = round(config.cutout * min(height, width))
+    if not side:
+        return image
+    row = torch.arange(height, device=image.device)[:, None] - _start(draws[:, 7], height - side)
+    column = torch.arange(width, device=image.device) - _start(draws[:, 8], width - side)
+    inside = (row >= 0) & (row < side) & (column >= 0) & (column < side)
+    return torch.where(inside[:, None], _mean(image), image)
+
+
+def _start(draw: Tensor, largest: int) -> Tensor:
+    """Return ``(B, 1, 1)`` whole numbers from 0 to ``largest``, each as likely."""
+    return (draw * (largest + 1)).long()[:, None, None]
+
+
+def _mean(image: Tensor) -> Tensor:
+    """Return ``(B, 1, 1, 1)`` means; rows first, for the mean of one picture at once is summed by several threads."""
+    return image.mean(dim=3, keepdim=True).mean(dim=2, keepdim=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
@@ -33,13 +33,10 @@ def read_text_table(path: Path) -> pd.DataFrame:
     Raises:
         CohortError: if the file is absent, not such a table, or has no rows.
     """
-    rows = _rows(path)
+    rows = list(text_rows(path))
     if len(rows) < 2:
         raise CohortError(f"A cohort table has a header and at least one row, but {path.name} has {len(rows)} line(s).")
-    header = [name.strip() for name in rows[0][1]]
-    repeated = [name for name, count in Counter(header).items() if name and count > 1]
-    if repeated:
-        raise CohortError(f"Every column of {path.name} needs its own name, but {repeated} occur twice; rename them.")
+    header = header_names(rows[0][1], path=path)
     ragged = [line for line, cells in rows[1:] if len(cells) != len(header)]
     if ragged:
         raise CohortError(
@@ -57,7 +54,7 @@ def text_column(column: pd.Series) -> list[str | None]:
         >>> text_column(pd.Series(["a ", None, 2.0], dtype=object))
         ['a', None, '2']
     """
-    return [_text(value) for value in column.tolist()]
+    return [cell_text(value) for value in column.tolist()]
 
 
 def number_column(column: pd.Series) -> NDArray[np.float64]:
@@ -76,9 +73,19 @@ def present(column: pd.Series) -> NDArray[np.bool_]:
     return np.array([text is not None for text in text_column(column)], dtype=np.bool_)
 
 
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
+def text_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number and cells of every line that holds anything, header first; the table is never held whole.
+
+    Args:
+        path: as in :func:`read_text_table`.
+
+    Raises:
+        CohortError: if the file is absent, empty or not such a table.
+    """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, delimiter=_separator(path, stream))
+            yield from ((reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells))
     except OSError as cause:
         raise CohortError(f"The cohort table must be a readable file, but {path} is not ({cause.strerror}).") from cause
     except UnicodeDecodeError as cause:
@@ -86,27 +93,37 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
             f"A cohort table is a UTF-8 text file (CSV or TSV), but {path.name} is not; "
             "save it as 'CSV UTF-8' (a spreadsheet file must be exported first)."
         ) from cause
-    if not text.strip():
-        raise CohortError(f"A cohort table has a header and at least one row, but {path.name} is empty.")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(path, text))
-    try:
-        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except csv.Error as cause:
         raise CohortError(f"A cohort table is a CSV or TSV file, but {path.name} cannot be read: {cause}.") from cause
 
 
-def _separator(path: Path, text: str) -> str:
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    header = text.lstrip().splitlines()[0]
-    return max(",;\t", key=header.count)
+def header_names(cells: Sequence[str], *, path: Path) -> list[str]:
+    """Return the names of the columns; empty text for an unnamed one.
+
+    Raises:
+        CohortError: if a name occurs twice.
+    """
+    header = [name.strip() for name in cells]
+    if repeated := [name for name, count in Counter(header).items() if name and count > 1]:
+        raise CohortError(f"Every column of {path.name} needs its own name, but {repeated} occur twice; rename them.")
+    return header
+
+
+def _separator(path: Path, stream: TextIO) -> str:
+    """Return what separates the cells of an opened table, and go back to its start."""
+    header = next((line for line in stream if line.strip()), None)
+    if header is None:
+        raise CohortError(f"A cohort table has a header and at least one row, but {path.name} is empty.")
+    stream.seek(0)
+    return "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=header.count)
 
 
 def _cells(values: Iterable[str]) -> list[str | None]:
-    return [_text(value) for value in values]
+    return [cell_text(value) for value in values]
 
 
-def _text(value: object) -> str | None:
+def cell_text(value: object) -> str | None:
+    """Return a cell as stripped text, None where missing; a whole float loses its ``.0``."""
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
         return None
     if isinstance(value, float) and value.is_integer():

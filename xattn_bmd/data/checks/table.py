@@ -14,7 +14,8 @@ from xattn_bmd.data.roles import SIDES, CohortRoles
 SMALL = 20
 """Fewer radiographs than this make every comparison a lottery."""
 
-_SEX_NAMES = ("sex", "gender")
+SEX_NAMES = ("sex", "gender")
+"""Names, in lower case, of a column in which a patient has one value."""
 
 
 def check_columns(table: pd.DataFrame, *, roles: CohortRoles, require_target: bool) -> list[Problem]:
@@ -64,7 +65,7 @@ def check_patients(table: pd.DataFrame, *, roles: CohortRoles) -> list[Problem]:
         message = f"Every radiograph needs a patient id, but {listed(empty)} has none; fill it in."
         problems.append(Problem("empty_patient", message, tuple(empty)))
     for column, _ in roles.categorical:
-        if column.lower() in _SEX_NAMES and column in table.columns:
+        if column.lower() in SEX_NAMES and column in table.columns:
             problems += _contradictory(names, patients, text_column(table[column]), column=column)
     return problems
 

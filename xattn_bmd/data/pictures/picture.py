@@ -86,6 +86,19 @@ def decode(path: Path, *, digest: str, image: ImageConfig) -> Picture:
     return Picture(pixels=pixels, record=record)
 
 
+def read_picture(path: Path, *, image: ImageConfig) -> NDArray[np.uint16]:
+    """Return the ``(size, size)`` pixels that :func:`decode` gives, without what a cache remembers beside them.
+
+    Args:
+        path: the image file.
+        image: preprocessing settings.
+
+    Raises:
+        RadiographError: if the file is not one grey-scale radiograph.
+    """
+    return preprocess(read_radiograph(path), image)[0]
+
+
 def save_picture(picture: Picture, folder: Path) -> None:
     """Keep a picture in a file of its own, so that a killed build decodes nothing twice.
 
