@@ -1,8 +1,13 @@
 import pytest
 import torch
 
+from xattn_bmd.config import ModelConfig
 from xattn_bmd.errors import ModelError
 from xattn_bmd.models.image import ImageEncoder, grid_position
+from xattn_bmd.models.network import build_network, frozen_names
+from xattn_bmd.types import Variables, VariableSchema
+
+SCHEMA = VariableSchema(numeric=("age", "bmi"), categorical=())
 
 
 @pytest.mark.parametrize(
@@ -55,7 +60,7 @@ def test_image_too_small_for_two_patches_is_refused():
 
 def test_frozen_trunk_keeps_weights_and_statistics_while_the_rest_trains():
     torch.manual_seed(0)
-    encoder = ImageEncoder(backbone="test_resnet", weights="none", width=16, freeze=True).train()
+    encoder = ImageEncoder(backbone="test_resnet", weights="none", width=16, freeze="trunk").train()
     before = {name: value.clone() for name, value in encoder.trunk.state_dict().items()}
     optimizer = torch.optim.SGD([p for p in encoder.parameters() if p.requires_grad], lr=0.1)
     projected = encoder.project.weight.detach().clone()
@@ -72,12 +77,37 @@ def test_a_trunk_that_is_not_frozen_does_learn():
     assert all(parameter.grad is not None for parameter in encoder.trunk.parameters())
 
 
-def test_freezing_random_weights_is_refused():
-    from xattn_bmd.config import ModelConfig
-    from xattn_bmd.models.network import build_network
-    from xattn_bmd.types import VariableSchema
+@pytest.mark.parametrize("freeze", ["trunk", "layer3"])
+def test_freezing_random_weights_is_refused_unless_weights_follow(freeze):
+    config = ModelConfig(backbone="test_resnet", width=16, freeze=freeze)
+    arguments = {"fusion": "concat", "schema": SCHEMA, "config": config, "target_mean": 0.9, "target_sd": 0.1}
+    with pytest.raises(ModelError, match=f"weights that were trained before.*freeze='{freeze}'"):
+        build_network(**arguments)
+    assert build_network(**arguments, weights_follow=True).image_encoder.freeze == freeze
+    assert build_network(**arguments | {"fusion": "metadata_only"}).image_encoder is None
 
-    schema = VariableSchema(numeric=("age", "bmi"), categorical=())
-    config = ModelConfig(backbone="test_resnet", width=16, freeze="trunk")
-    with pytest.raises(ModelError, match="weights that were trained before"):
-        build_network(fusion="concat", schema=schema, config=config, target_mean=0.9, target_sd=0.1)
+
+@pytest.mark.parametrize("freeze", ["none", "trunk", "layer3"])
+def test_frozen_names_are_what_a_step_of_training_leaves_alone(freeze):
+    config = ModelConfig(backbone="test_resnet", width=16, layers=1, dropout=0.0, freeze=freeze)
+    network = build_network(
+        fusion="concat", schema=SCHEMA, config=config, target_mean=0.9, target_sd=0.1, weights_follow=True
+    ).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    optimizer = torch.optim.SGD([value for value in network.parameters() if value.requires_grad], lr=0.1)
+    variables = Variables(torch.randn(4, 2), torch.zeros(4, 0, dtype=torch.int64), torch.zeros(4, 2, dtype=torch.bool))
+    for _ in range(3):  # a head begins at zero, and passes a gradient on from its second step
+        network(torch.rand(4, 1, 64, 64), variables).density.square().sum().backward()
+        optimizer.step()
+    same = {name for name, value in network.state_dict().items() if torch.equal(value, before[name])}
+    in_trunk = {name for name in same if ".trunk." in name}
+    assert in_trunk == frozen_names(config)
+    assert bool(in_trunk) == (freeze != "none")
+
+
+def test_asking_for_frozen_names_moves_no_random_state():
+    torch.manual_seed(5)
+    first = torch.rand(3)
+    torch.manual_seed(5)
+    frozen_names(ModelConfig(backbone="test_resnet", width=32, freeze="layer3"))
+    assert torch.equal(torch.rand(3), first)

@@ -13,7 +13,9 @@ import torch
 from timm.models import is_model_in_modules
 from torch import Tensor, nn
 
+from xattn_bmd.config import Freeze
 from xattn_bmd.errors import ModelError
+from xattn_bmd.models.stages import front_map, last_map, last_stage, run_in_turn
 from xattn_bmd.models.weights import load_weights
 
 POSITION_SCALE = 0.1
@@ -26,6 +28,9 @@ class ImageEncoder(nn.Module):
     expect; both are saved with the network.  The position is a fixed 2-D sine-cosine code, so that any grid works,
     times one learned scale that starts at 0.1.
 
+    What is frozen keeps its weights and batch-norm statistics.  The map behind it never changes in training, so it may
+    be stored: :meth:`features` makes it and :meth:`tokens` goes on from there.
+
     Shape:
         ``(B, 1, H, W)`` in 0-1 → tokens ``(B, P, D)``, row by row.
 
@@ -33,11 +38,12 @@ class ImageEncoder(nn.Module):
         backbone: name of a timm model (convolutional, or a plain vision transformer).
         weights: see :class:`~xattn_bmd.config.ModelConfig`.
         width: token width ``D``, a multiple of 4.
-        freeze: True keeps the trunk's weights and batch-norm statistics as they are; what follows it is trained.
+        freeze: ``"trunk"`` freezes the whole trunk, ``"layer3"`` all but its last stage, ``"none"`` nothing.
 
     Raises:
         ModelError: if the backbone is unknown or gives no feature map, if the weights cannot be had, if the width is
-            not a multiple of 4, or, when called, if the image is so small that it gives fewer than 2 patches.
+            not a multiple of 4, if the trunk's last stage cannot be trained alone, or, when called, if the image is so
+            small that it gives fewer than 2 patches.
 
     Example:
         >>> encoder = ImageEncoder(backbone="test_resnet", weights="none", width=16)
@@ -49,13 +55,17 @@ class ImageEncoder(nn.Module):
     grey_mean: Tensor
     grey_sd: Tensor
 
-    def __init__(self, *, backbone: str, weights: str, width: int, freeze: bool = False) -> None:
+    def __init__(self, *, backbone: str, weights: str, width: int, freeze: Freeze = "none") -> None:
         super().__init__()
         if width < 4 or width % 4:
             raise ModelError(f"The token width is a multiple of 4, but {width} was given; choose 64 or 128, say.")
         self.trunk = build_trunk(backbone, weights=weights)
-        self.frozen = freeze
-        self.trunk.requires_grad_(not freeze)
+        self.freeze = freeze
+        # a tuple, so that the trunk's modules are not registered twice
+        self._rest = last_stage(self.trunk, backbone=backbone) if freeze == "layer3" else ()
+        self.trunk.requires_grad_(freeze == "none")
+        for module in self._rest:
+            module.requires_grad_(True)
         channels = int(self.trunk.feature_info[-1]["num_chs"])
         self.project = nn.Conv2d(channels, width, kernel_size=1)
         self.norm = nn.LayerNorm(width)
@@ -64,26 +74,34 @@ class ImageEncoder(nn.Module):
         self.register_buffer("grey_sd", torch.tensor(self.trunk.pretrained_cfg["std"]).mean())
 
     def train(self, mode: bool = True) -> ImageEncoder:
-        """Switch to training mode; a frozen trunk stays in evaluation mode."""
+        """Switch to training mode; what is frozen stays in evaluation mode."""
         super().train(mode)
-        if self.frozen:
+        if self.freeze != "none":
             self.trunk.eval()
+        for module in self._rest:
+            module.train(mode)
         return self
 
+    def frozen_names(self) -> frozenset[str]:
+        """Return the names of the frozen parameters and buffers, as in the state dict."""
+        if self.freeze == "none":
+            return frozenset()
+        trained = {id(value) for module in self._rest for value in module.state_dict(keep_vars=True).values()}
+        everything = self.trunk.state_dict(keep_vars=True, prefix="trunk.")
+        return frozenset(name for name, value in everything.items() if id(value) not in trained)
+
     def features(self, image_B1HW: Tensor) -> Tensor:
-        """Return the trunk's last feature map ``(B, C, h, w)``; without gradient where the trunk is frozen."""
+        """Return the map ``(B, C, h, w)`` that may be stored: of the frozen part, else the trunk's last one."""
         standardised = (image_B1HW - self.grey_mean) / self.grey_sd
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            features_BChw: Tensor
-            [features_BChw] = self.trunk.forward_intermediates(standardised, indices=1, intermediates_only=True)
-        return features_BChw
+        return front_map(self.trunk, standardised) if self._rest else last_map(self.trunk, standardised)
 
     def forward(self, image_B1HW: Tensor) -> Tensor:
         """Return the tokens ``(B, P, D)``."""
         return self.tokens(self.features(image_B1HW))
 
     def tokens(self, features_BChw: Tensor) -> Tensor:
-        """Return the tokens ``(B, P, D)`` of the trunk's last feature map ``(B, C, h, w)``."""
+        """Return the tokens ``(B, P, D)`` of the map ``(B, C, h, w)`` that :meth:`features` makes."""
+        features_BChw = run_in_turn(self._rest, features_BChw)
         rows, columns = features_BChw.shape[-2:]
         if rows * columns < 2:
             raise ModelError(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from xattn_bmd.config import ModelConfig
@@ -15,6 +18,8 @@ from xattn_bmd.models.heads import HEADS, Estimate, Head
 from xattn_bmd.models.image import ImageEncoder
 from xattn_bmd.models.metadata import VariableEncoder
 from xattn_bmd.types import Variables, VariableSchema
+
+_ENCODER = "image_encoder."
 
 
 class Output(NamedTuple):
@@ -65,7 +70,8 @@ class FusionNetwork(nn.Module):
         Args:
             image: ``(B, 1, H, W)`` in 0-1, bone bright; may be None for a fusion that uses no image.
             variables: the encoded clinical record of the same patients.
-            features: ``(B, C, h, w)`` the trunk's last feature map, in place of the image, where it was stored before.
+            features: ``(B, C, h, w)`` what :meth:`~xattn_bmd.models.image.ImageEncoder.features` made of the image, in
+                its place, where it was stored before.
 
         Raises:
             ModelError: if the fusion needs an image and none was given.
@@ -85,7 +91,13 @@ class FusionNetwork(nn.Module):
 
 
 def build_network(
-    *, fusion: str, schema: VariableSchema, config: ModelConfig, target_mean: float, target_sd: float
+    *,
+    fusion: str,
+    schema: VariableSchema,
+    config: ModelConfig,
+    target_mean: float,
+    target_sd: float,
+    weights_follow: bool = False,
 ) -> FusionNetwork:
     """Return a new network; its weights follow torch's current seed.
 
@@ -95,9 +107,10 @@ def build_network(
         config: backbone, sizes and head.
         target_mean: mean density of the training folds, g/cm².
         target_sd: standard deviation of the density of the training folds, g/cm².
+        weights_follow: True where the caller loads all weights afterwards, so that a frozen trunk may be new.
 
     Raises:
-        ModelError: if a name is unknown, a size does not fit, or weights cannot be had.
+        ModelError: if a name is unknown, a frozen trunk has no weights, a size does not fit, or weights cannot be had.
 
     Example:
         >>> import torch
@@ -117,11 +130,35 @@ def build_network(
         )
     image_encoder = variable_encoder = None
     if kind.uses_image:
+        if config.freeze != "none" and not weights_follow:
+            _require_weights(config)
         image_encoder = _image_encoder(config)
     if kind.uses_variables:
         variable_encoder = VariableEncoder(schema, width=config.width, dropout=config.dropout)
     head = HEADS[config.head](width=config.width, dropout=config.dropout, target_mean=target_mean, target_sd=target_sd)
     return FusionNetwork(image_encoder=image_encoder, variable_encoder=variable_encoder, fusion=kind(config), head=head)
+
+
+@lru_cache(maxsize=8)
+def frozen_names(config: ModelConfig) -> frozenset[str]:
+    """Return the names of the parameters and buffers that training never changes, in every network that sees images.
+
+    Args:
+        config: settings of the networks.
+
+    Returns:
+        names as in the network's state dict; none where nothing is frozen.
+
+    Example:
+        >>> names = frozen_names(ModelConfig(backbone="test_resnet", freeze="layer3"))
+        >>> any(".layer3." in name for name in names), any(".layer4." in name for name in names)
+        (True, False)
+    """
+    if config.freeze == "none":
+        return frozenset()
+    with torch.random.fork_rng(devices=[]):
+        encoder = _image_encoder(replace(config, weights="none"))
+    return frozenset(_ENCODER + name for name in encoder.frozen_names())
 
 
 def fusion_parameters(network: FusionNetwork) -> int:
@@ -140,14 +177,16 @@ def capacity_table(config: ModelConfig) -> dict[str, int]:
     return {name: parameter_count(kind(config)) for name, kind in FUSIONS.items()}
 
 
-def _image_encoder(config: ModelConfig) -> ImageEncoder:
-    freeze = config.freeze == "trunk"
-    if freeze and config.weights == "none":
+def _require_weights(config: ModelConfig) -> None:
+    if config.weights == "none":
         raise ModelError(
-            "A frozen trunk needs weights that were trained before, but weights='none' was given with freeze='trunk'; "
-            "name weights, or do not freeze."
+            "A frozen trunk needs weights that were trained before, but weights='none' was given with "
+            f"freeze={config.freeze!r}; name weights, or do not freeze."
         )
-    return ImageEncoder(backbone=config.backbone, weights=config.weights, width=config.width, freeze=freeze)
+
+
+def _image_encoder(config: ModelConfig) -> ImageEncoder:
+    return ImageEncoder(backbone=config.backbone, weights=config.weights, width=config.width, freeze=config.freeze)
 
 
 def _fusion_named(name: str) -> type[Fusion]:
