@@ -33,31 +33,31 @@ if TYPE_CHECKING:
     from xattn_bmd.training.crossval import compare as compare
     from xattn_bmd.training.external import Evaluation as Evaluation
     from xattn_bmd.training.external import evaluate as evaluate
-    from xattn_bmd.training.fit import loss_weights as loss_weights
-    from xattn_bmd.training.module import DensityModule as DensityModule
-    from xattn_bmd.training.predictor import Predictor as Predictor
-    from xattn_bmd.training.run import Run as Run
-    from xattn_bmd.training.run import load_run as load_run
+    from xattn_bmd.training.fits.fit import loss_weights as loss_weights
+    from xattn_bmd.training.fits.module import DensityModule as DensityModule
+    from xattn_bmd.training.prediction.predictor import Predictor as Predictor
+    from xattn_bmd.training.runs.run import Run as Run
+    from xattn_bmd.training.runs.run import load_run as load_run
 
 _HOMES = {
     "Cohort": "data.cohort",
     "CohortDataModule": "data.datamodule",
     "CompareConfig": "config",
-    "DensityModule": "training.module",
+    "DensityModule": "training.fits.module",
     "Evaluation": "training.external",
     "FoldPlan": "data.folds",
     "ImageConfig": "config",
     "ModelConfig": "config",
-    "Predictor": "training.predictor",
-    "Run": "training.run",
+    "Predictor": "training.prediction.predictor",
+    "Run": "training.runs.run",
     "TrainingConfig": "config",
     "XattnBmdError": "errors",
     "build_network": "models.network",
     "compare": "training.crossval",
     "evaluate": "training.external",
     "get_reference": "bone.reference",
-    "load_run": "training.run",
-    "loss_weights": "training.fit",
+    "load_run": "training.runs.run",
+    "loss_weights": "training.fits.fit",
     "read_radiograph": "data.radiograph",
     "screening": "metrics.screening",
     "simulate_cohort": "simulate.cohort",

@@ -18,7 +18,7 @@ from tests.training.settings import tiny
 from xattn_bmd import Cohort, FoldPlan, compare, load_run
 from xattn_bmd.config import ImageConfig, TrainingConfig
 from xattn_bmd.errors import CohortError, ConfigError, FoldPlanError, ModelError, RunError
-from xattn_bmd.training import crossval
+from xattn_bmd.training.workers import jobs
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(finished, coho
 
 def test_a_finished_run_is_not_fitted_again(finished, cohort, monkeypatch):
     before = (finished.folder / "predictions.csv").read_bytes()
-    monkeypatch.setattr(crossval, "fit_job", lambda *_, **__: pytest.fail("a finished fold was fitted again"))
+    monkeypatch.setattr(jobs, "fit_job", lambda *_, **__: pytest.fail("a finished fold was fitted again"))
     compare(cohort, out=finished.folder, config=tiny(), progress=False)
     assert (finished.folder / "predictions.csv").read_bytes() == before
 
@@ -129,10 +129,8 @@ def test_a_lost_fold_alone_is_repeated_and_the_bytes_are_the_same(finished, coho
     (copy / "predictions.csv").unlink()
     (copy / "concat" / "repeat_00" / ".partial-fold_01-killed").mkdir()
     fitted = []
-    original = crossval.fit_job
-    monkeypatch.setattr(
-        crossval, "fit_job", lambda job, study, **rest: fitted.append(job) or original(job, study, **rest)
-    )
+    original = jobs.fit_job
+    monkeypatch.setattr(jobs, "fit_job", lambda job, study, **rest: fitted.append(job) or original(job, study, **rest))
     compare(cohort, out=copy, config=tiny(), progress=False)
     assert [(job.model, job.fold) for job in fitted] == [("concat", 1)]
     assert not list(copy.rglob(".partial-*"))
@@ -239,7 +237,7 @@ def test_impossible_requests_write_nothing(cohort, tmp_path, changes, error, wor
 
 
 def test_two_processes_in_one_folder_are_refused(cohort, tmp_path):
-    from xattn_bmd.training.run import locked
+    from xattn_bmd.training.runs.run import locked
 
     with locked(tmp_path / "RUN"), pytest.raises(RunError, match="another one is working"):
         compare(cohort, out=tmp_path / "RUN", config=tiny(models=("ridge",)), progress=False)
@@ -249,11 +247,9 @@ def test_full_disk_while_writing_a_fold_is_one_error_and_the_run_goes_on_later(c
     out = tmp_path / "RUN"
     settings = tiny(models=("ridge", "metadata_only"))
     original = Path.write_bytes
-    written = []
 
     def fills_up(path, content):
-        written.append(path)
-        if len(written) == 7:
+        if path.name == "state.json" and "metadata_only" in path.parts:
             raise OSError(28, "No space left on device")
         return original(path, content)
 
@@ -270,9 +266,9 @@ def test_full_disk_while_writing_a_fold_is_one_error_and_the_run_goes_on_later(c
 def test_a_diverging_fit_is_named(cohort, tmp_path, monkeypatch):
     import numpy as np
 
-    from xattn_bmd.training.estimator import Estimates, Estimator
+    from xattn_bmd.training.fits.estimator import Estimates, Estimator
 
-    def diverged(self, cohort, *, cache, rows, accelerator):
+    def diverged(self, cohort, *, images, rows, accelerator, network):
         return Estimates(pd.DataFrame({"prediction": np.full(len(rows), np.nan)}))
 
     monkeypatch.setattr(Estimator, "estimate", diverged)

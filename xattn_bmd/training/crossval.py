@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
-import torch
-
-from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.config import CompareConfig, Preset, Protocol
-from xattn_bmd.data.cache import cached_images, default_cache_folder
+from xattn_bmd.data.cache import default_cache_folder
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.folds import FoldPlan
-from xattn_bmd.data.variables import VariableEncoder
-from xattn_bmd.errors import CohortError, FoldPlanError, ModelError
-from xattn_bmd.models.network import build_network
-from xattn_bmd.training.device import torch_device
-from xattn_bmd.training.fit import fit_job
-from xattn_bmd.training.predictor_file import write_predictors
-from xattn_bmd.training.progress import FitProgress
-from xattn_bmd.training.registry import check_models, uses_images
-from xattn_bmd.training.results import has_results, write_results
-from xattn_bmd.training.run import (
-    Run,
-    fold_folder,
-    load_run,
-    locked,
-    open_run,
-    write_fold,
-)
-from xattn_bmd.training.run_record import pictures_digest
-from xattn_bmd.training.study import Job, Study, reference_of
-from xattn_bmd.training.tabular import TABULAR
-from xattn_bmd.types import Variables
-
-DEFAULT_REFERENCE = "lunar_femoral_neck_white_female"
-"""Reference population where neither settings nor cohort name one: that of the source study."""
-
-_LIGHTNING_NOTES = (r".*isinstance\(treespec, LeafSpec\)", r".*does not have many workers", r".*log_every_n_steps")
+from xattn_bmd.training.registry import uses_images
+from xattn_bmd.training.request import check_networks, check_request, settled_config
+from xattn_bmd.training.runs.fold_store import fold_folder, is_finished, write_fold
+from xattn_bmd.training.runs.predictor_file import write_predictors
+from xattn_bmd.training.runs.progress import FitProgress
+from xattn_bmd.training.runs.results import has_results, write_results
+from xattn_bmd.training.runs.run import Run, load_run, locked, open_run
+from xattn_bmd.training.runs.run_record import pictures_digest
+from xattn_bmd.training.study import Study
+from xattn_bmd.training.workers.cluster import check_worker_request
+from xattn_bmd.training.workers.job_keys import Inputs, all_jobs, weights_digest
+from xattn_bmd.training.workers.jobs import SharedStudy, fit_in_turn, fit_on_workers
 
 
 def compare(
@@ -57,6 +37,8 @@ def compare(
     config: CompareConfig | None = None,
     plan: FoldPlan | None = None,
     cache: str | Path | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
     progress: bool = True,
 ) -> Run:
     """Compare models by stratified, patient-grouped cross-validation, all on one fold plan.
@@ -76,6 +58,10 @@ def compare(
         config: all settings at once, in place of a preset.
         plan: your own fold plan; None makes one. A plan that does not fit the cohort is refused.
         cache: folder of decoded images; None takes the user's cache folder.
+        workers: fits at a time, each in a process of this machine; 1 fits in this process.  The results are the same,
+            byte for byte.  A script asks for more under ``if __name__ == "__main__":``.
+        scheduler: address ``tcp://HOST:PORT`` of a running dask scheduler whose workers do the fits, in place of
+            ``workers``.  Its messages are pickled, so it belongs in a private network.
         progress: show a progress bar.
 
     Returns:
@@ -83,105 +69,57 @@ def compare(
 
     Raises:
         CohortError: listing every problem of the cohort.
+        ConfigError: if a setting is out of range, or workers and a scheduler are both asked for.
         FoldPlanError: if folds cannot be made, do not fit, or leak.
         ModelError: if a model or backbone is unknown or needs weights that cannot be had.
-        RunError: if the folder holds another run, is in use, or the disk is full.
+        RunError: if the folder holds another run, is in use, or the disk is full; if the scheduler cannot be reached,
+            or its workers cannot do the work.
     """
     cohort = cohort.in_id_order()
-    settings = _settings(cohort, preset, config, models, folds, repeats, seed, protocol, plan)
-    _check_request(cohort, settings)
+    settings = settled_config(
+        cohort,
+        config or CompareConfig.from_preset(preset),
+        models=models,
+        folds=folds,
+        repeats=repeats,
+        seed=seed,
+        protocol=protocol,
+        plan=plan,
+    )
+    check_worker_request(workers=workers, scheduler=scheduler)
+    check_request(cohort, settings, workers=workers if scheduler is None else 2)
     plan = plan or _make_plan(cohort, settings)
     plan.check_fits(cohort)
-    _check_networks(cohort, settings)
+    check_networks(cohort, settings)
     study = Study(cohort, plan, settings, Path(cache) if cache else default_cache_folder())
     needs_images = any(uses_images(name) for name in settings.models)
-    with _quiet_trainer(), FitProgress(shown=progress) as bar:
+    with FitProgress(shown=progress) as bar:
         pictures = _decode(study, bar) if needs_images else {}
         plan.check_leakage(dict(zip(cohort.radiograph_ids, cohort.patient_ids, strict=True)), pictures or None)
+        digest = pictures_digest(pictures)
+        shared = SharedStudy(study, Inputs(digest, weights_digest(settings)))
         with locked(Path(out)):
-            open_run(Path(out), config=settings, plan=plan, cohort=cohort, images=pictures_digest(pictures))
-            _fit_all(study, Path(out), bar)
+            open_run(Path(out), config=settings, plan=plan, cohort=cohort, images=digest)
+            _fit_all(shared, Path(out), bar, workers=workers, scheduler=scheduler)
     return load_run(out)
 
 
-def all_jobs(config: CompareConfig) -> list[Job]:
-    """Return every fit of a comparison, model by model, in the order of the results.
-
-    Example:
-        >>> len(all_jobs(CompareConfig(models=("xattn", "ridge"), folds=10, repeats=2)))
-        40
-    """
-    return [
-        Job(model, repeat, fold)
-        for model in config.models
-        for repeat in range(config.repeats)
-        for fold in range(config.folds)
-    ]
-
-
-def _fit_all(study: Study, out: Path, bar: FitProgress) -> None:
-    jobs = all_jobs(study.config)
-    open_jobs = [job for job in jobs if not fold_folder(out, job).is_dir()]
-    bar.start(jobs, open_jobs, study.config)
-    for job in open_jobs:
-        bar.begin(job)
-        result = fit_job(job, study, on_epoch=bar.epoch)
-        write_fold(fold_folder(out, job), result)
-        bar.end(job)
-    if open_jobs or not has_results(out, config=study.config):
-        write_results(out, jobs=jobs, config=study.config, plan=study.plan, simulated=study.cohort.roles.simulated)
+def _fit_all(shared: SharedStudy, out: Path, bar: FitProgress, *, workers: int, scheduler: str | None) -> None:
+    study = shared.study
+    config, jobs = study.config, all_jobs(study.config)
+    open_jobs = [job for job in jobs if not is_finished(fold_folder(out, job), key=shared.key(job))]
+    bar.start(jobs, open_jobs, config)
+    if not open_jobs or (scheduler is None and min(workers, len(open_jobs)) == 1):
+        finished = fit_in_turn(open_jobs, shared, bar)
+    else:
+        finished = fit_on_workers(open_jobs, shared, workers=min(workers, len(open_jobs)), scheduler=scheduler)
+    with closing(finished):
+        for job, files in finished:
+            write_fold(fold_folder(out, job), files)
+            bar.end(job)
+    if open_jobs or not has_results(out, config=config):
+        write_results(out, jobs=jobs, config=config, plan=study.plan, simulated=study.cohort.roles.simulated)
     write_predictors(out, study)
-
-
-def _settings(
-    cohort: Cohort,
-    preset: Preset,
-    config: CompareConfig | None,
-    models: Sequence[str] | None,
-    folds: int | None,
-    repeats: int | None,
-    seed: int | None,
-    protocol: Protocol | None,
-    plan: FoldPlan | None,
-) -> CompareConfig:
-    base = config or CompareConfig.from_preset(preset)
-    wanted = replace(
-        base,
-        models=tuple(models) if models is not None else base.models,
-        folds=base.folds if folds is None else folds,
-        repeats=base.repeats if repeats is None else repeats,
-        seed=base.seed if seed is None else seed,
-        protocol=protocol or base.protocol,
-        reference=base.reference or cohort.roles.reference or DEFAULT_REFERENCE,
-    )
-    if plan is None:
-        return wanted
-    for name, asked, planned in (("folds", folds, plan.folds), ("repeats", repeats, plan.repeats)):
-        if asked is not None and asked != planned:
-            raise FoldPlanError(
-                f"Your own plan sets the number of {name}, but {asked} was asked for and the plan has {planned}; "
-                f"leave {name} out, or give another plan."
-            )
-    return replace(wanted, folds=plan.folds, repeats=plan.repeats)
-
-
-def _check_request(cohort: Cohort, config: CompareConfig) -> None:
-    """Refuse what cannot be run before anything is decoded or written."""
-    check_models(config.models)
-    get_reference(reference_of(config))
-    torch_device(config.training.accelerator)
-    if cohort.roles.target is not None and cohort.roles.target.unit != "g/cm2":
-        raise CohortError(
-            f"A comparison is of areal density in g/cm2 (DXA), but cohort.yaml declares {cohort.roles.target.unit}; "
-            "volumetric density has no T-score by these references."
-        )
-    tabular = [name for name in config.models if name in TABULAR]
-    if tabular and not cohort.schema.names:
-        raise ModelError(
-            f"The model {tabular[0]!r} sees the clinical record alone, but cohort.yaml declares no variable; declare "
-            "numeric or categorical ones, or leave the model out."
-        )
-    cohort.require_valid(require_images=any(uses_images(name) for name in config.models))
 
 
 def _make_plan(cohort: Cohort, config: CompareConfig) -> FoldPlan:
@@ -194,41 +132,5 @@ def _make_plan(cohort: Cohort, config: CompareConfig) -> FoldPlan:
     )
 
 
-def _check_networks(cohort: Cohort, config: CompareConfig) -> None:
-    """Build each network and show it one empty picture, so that a misfit is refused before anything is written."""
-    encoder = VariableEncoder.fit(cohort.table.iloc[:1], cohort.schema)
-    row = encoder.transform(cohort.table.iloc[:1])
-    record = Variables(*(torch.from_numpy(part) for part in (row.numeric, row.codes, row.missing)))
-    picture = torch.zeros(1, 1, config.image.size, config.image.size)
-    with torch.random.fork_rng(devices=[]), torch.inference_mode():
-        for name in config.models:
-            if name not in TABULAR:
-                network = build_network(
-                    fusion=name, schema=cohort.schema, config=config.model, target_mean=0.0, target_sd=1.0
-                )
-                network.eval()(picture, record)
-
-
 def _decode(study: Study, bar: FitProgress) -> dict[str, str]:
-    cache = cached_images(
-        study.cohort.image_paths, image=study.config.image, folder=study.cache_folder, progress=bar.decoded
-    )
-    study.open_features(progress=bar.encoded)
-    return dict(zip(cache.ids, cache.content_hashes, strict=True))
-
-
-@contextmanager
-def _quiet_trainer() -> Iterator[None]:
-    """Silence Lightning's per-Trainer notes, which would be repeated for every fit of a study."""
-    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            for message in _LIGHTNING_NOTES:
-                warnings.filterwarnings("ignore", message=message)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    return study.open(decoded=bar.decoded, encoded=bar.encoded).content_hashes

@@ -35,9 +35,9 @@ from xattn_bmd.training.external_tables import (
     external_screening,
     external_triage,
 )
-from xattn_bmd.training.predictor import FoldEstimates, Predictor
-from xattn_bmd.training.run import COHORT, ENVIRONMENT, PREDICTIONS, RECORD
-from xattn_bmd.training.run_record import cohort_facts, pictures_digest, record_table
+from xattn_bmd.training.prediction.predictor import FoldEstimates, Predictor
+from xattn_bmd.training.runs.run import COHORT, ENVIRONMENT, PREDICTIONS, RECORD
+from xattn_bmd.training.runs.run_record import cohort_facts, pictures_digest, record_table
 from xattn_bmd.types import PREDICTION_COLUMNS
 
 REPLICATES = 2000

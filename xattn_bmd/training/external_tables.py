@@ -32,7 +32,7 @@ from xattn_bmd.metrics.tables.layout import NAN, POOLED, frame, interval_reason,
 from xattn_bmd.metrics.tables.regression import metrics_table
 from xattn_bmd.metrics.tables.screening import screening_table
 from xattn_bmd.metrics.tables.triage import CARRIED_OVER, triage_table
-from xattn_bmd.training.development import Development, InternalValue, pooled_values
+from xattn_bmd.training.prediction.development import Development, InternalValue, pooled_values
 
 EXTERNAL = "external cohort, patient bootstrap 95 % (BCa)"
 CV_PLUS = "cv_plus"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from xattn_bmd.errors import ModelError
 from xattn_bmd.models.fusions import FUSIONS
-from xattn_bmd.training.tabular import TABULAR
+from xattn_bmd.training.fits.tabular import TABULAR
 
 
 def model_names() -> tuple[str, ...]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from xattn_bmd.config import CompareConfig
 from xattn_bmd.data.cache import ImageCache, cached_images
 from xattn_bmd.data.cohort import Cohort
-from xattn_bmd.data.datamodule import cohort_pictures
+from xattn_bmd.data.datamodule import cohort_images
+from xattn_bmd.data.dataset import CohortImages
 from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.training.device import torch_device
-from xattn_bmd.training.features import frozen_features
+from xattn_bmd.training.fits.memory import BatchParts
+from xattn_bmd.training.maps.frozen import frozen_features
 
 
 @dataclass(frozen=True)
@@ -30,26 +30,67 @@ class Job:
 
 @dataclass(frozen=True)
 class Study:
-    """What all fits of a comparison share."""
+    """What all fits of a comparison share; what it opens is opened once a process and does not travel with it.
+
+    Attributes:
+        cohort: radiographs and record, in the order of their ids.
+        plan: fold plan.
+        config: settings.
+        cache_folder: where this process keeps decoded pictures and feature maps.
+    """
 
     cohort: Cohort
     plan: FoldPlan
     config: CompareConfig
     cache_folder: Path
 
-    def open_cache(self) -> ImageCache:
-        """Open the decoded images; decodes only what no earlier run has decoded."""
-        return cached_images(self.cohort.image_paths, image=self.config.image, folder=self.cache_folder)
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels to another process: the fields alone."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
 
-    def open_features(self, progress: Callable[[int, int], None] | None = None) -> NDArray[np.float32] | None:
-        """Open a frozen trunk's feature maps of the whole cohort, or return None where the trunk is trained.
+    def open(
+        self,
+        *,
+        decoded: Callable[[int, int], None] | None = None,
+        encoded: Callable[[int, int], None] | None = None,
+    ) -> CohortImages:
+        """Open the pictures, and a frozen trunk's feature maps; decodes and computes only what no run has before.
 
-        Computes only what no earlier run has computed.
+        Args:
+            decoded: called with (files decoded, files to decode).
+            encoded: called with (radiographs whose maps are stored, radiographs).
         """
-        if self.config.model.freeze != "trunk":
-            return None
-        return frozen_features(
-            cohort_pictures(self.cohort, self.open_cache()),
+        if "images" not in self.__dict__:
+            self.__dict__["cache"] = self._open_cache(decoded)
+            self.__dict__["images"] = self._open_images(encoded)
+        return self.images
+
+    @cached_property
+    def cache(self) -> ImageCache:
+        """The decoded pictures."""
+        return self._open_cache(None)
+
+    @cached_property
+    def images(self) -> CohortImages:
+        """What the networks see of the radiographs, shared by all fits of this process."""
+        return self._open_images(None)
+
+    @cached_property
+    def batch_parts(self) -> BatchParts:
+        """In how many parts this process's device takes a batch."""
+        return BatchParts()
+
+    def _open_cache(self, progress: Callable[[int, int], None] | None) -> ImageCache:
+        paths, image = self.cohort.image_paths, self.config.image
+        return cached_images(paths, image=image, folder=self.cache_folder, progress=progress)
+
+    def _open_images(self, progress: Callable[[int, int], None] | None) -> CohortImages:
+        plain = cohort_images(self.cohort, self.cache)
+        if self.config.model.freeze == "none":
+            return plain
+        maps = frozen_features(
+            plain.pictures,
+            keys=self.cache.picture_keys,
             model=self.config.model,
             augmentation=self.config.training.augment,
             seed=self.config.seed,
@@ -57,11 +98,7 @@ class Study:
             folder=self.cache_folder,
             progress=progress,
         )
-
-    @cached_property
-    def features(self) -> NDArray[np.float32] | None:
-        """The opened feature maps, kept for all fits of this process."""
-        return self.open_features()
+        return cohort_images(self.cohort, self.cache, features=maps)
 
 
 def rows_of(cohort: Cohort, radiograph_ids: tuple[str, ...]) -> list[int]:

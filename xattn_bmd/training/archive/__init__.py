@@ -1,0 +1,1 @@
+"""Predictions for lists of any length."""

@@ -1,0 +1,104 @@
+"""What a fitted model says of one fold, as tables: its predictions, and where its attention went."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xattn_bmd.config import CompareConfig
+from xattn_bmd.errors import RunError
+from xattn_bmd.models.network import FusionNetwork
+from xattn_bmd.training.fits.estimator import Estimator, head_columns
+from xattn_bmd.training.fits.tabular import TABULAR
+from xattn_bmd.training.study import Job, Study, rows_of
+from xattn_bmd.types import PREDICTION_COLUMNS
+
+ATTENTION_COLUMNS = ("model", "repeat", "fold", "variable", "attention", "n")
+"""Columns of ``attention.csv``: mean attention of the image patches of ``n`` scored radiographs on each variable."""
+
+
+def table_columns(config: CompareConfig) -> list[str]:
+    """Return the columns of a comparison's predictions; those of a head come last, where a network has one.
+
+    Example:
+        >>> table_columns(CompareConfig()) == list(PREDICTION_COLUMNS)
+        True
+    """
+    networks = any(name not in TABULAR for name in config.models)
+    return [*PREDICTION_COLUMNS, *(head_columns(config.model.head) if networks else ())]
+
+
+class FoldTables(NamedTuple):
+    """What a fitted model says of one part of a fold.
+
+    Attributes:
+        predictions: :func:`table_columns`.
+        attention: mean over the radiographs, :data:`ATTENTION_COLUMNS`; None for a model without any.
+    """
+
+    predictions: pd.DataFrame
+    attention: pd.DataFrame | None
+
+
+def fold_tables(
+    job: Job,
+    study: Study,
+    estimator: Estimator,
+    radiograph_ids: tuple[str, ...],
+    *,
+    network: FusionNetwork | None = None,
+) -> FoldTables:
+    """Return what a fitted model says of some radiographs.
+
+    Args:
+        job: which fit.
+        study: what all fits share.
+        estimator: the fitted model.
+        radiograph_ids: radiographs of the study's cohort.
+        network: the estimator's network, where it is at hand; else it is built.
+
+    Raises:
+        RunError: if a prediction is not finite.
+    """
+    rows = rows_of(study.cohort, radiograph_ids)
+    images = study.images if estimator.uses_images else None
+    said = estimator.estimate(
+        study.cohort, images=images, rows=rows, accelerator=study.config.training.accelerator, network=network
+    )
+    if not np.isfinite(said.table.to_numpy()).all():
+        raise RunError(
+            f"Predictions must be finite, but {job.model} diverged on repeat {job.repeat}, fold {job.fold}; "
+            "lower the learning rate."
+        )
+    read = None if said.attention is None else _mean_attention(job, estimator, said.attention)
+    return FoldTables(_predictions(job, study, rows, said.table), read)
+
+
+def _predictions(job: Job, study: Study, rows: list[int], predicted: pd.DataFrame) -> pd.DataFrame:
+    cohort = study.cohort
+    columns = {
+        "radiograph_id": [cohort.radiograph_ids[row] for row in rows],
+        "patient_id": [cohort.patient_ids[row] for row in rows],
+        "site": [cohort.sites[row] for row in rows],
+        "model": job.model,
+        "repeat": job.repeat,
+        "fold": job.fold,
+        "target": cohort.targets[rows],
+    }
+    table = pd.concat([pd.DataFrame(columns), predicted], axis=1)
+    return table.reindex(columns=table_columns(study.config))
+
+
+def _mean_attention(job: Job, estimator: Estimator, attention: NDArray[np.float64]) -> pd.DataFrame:
+    columns = {
+        "model": job.model,
+        "repeat": job.repeat,
+        "fold": job.fold,
+        "variable": estimator.encoder.schema.names,
+        "attention": attention.mean(axis=0),
+        "n": len(attention),
+    }
+    return pd.DataFrame(columns, columns=list(ATTENTION_COLUMNS))

@@ -1,0 +1,217 @@
+"""The Lightning module: one network, its loss, its optimiser; usable with any Trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.precision import Precision
+from pytorch_lightning.utilities import GradClipAlgorithmType
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from xattn_bmd.config import TrainingConfig, check_head_loss
+from xattn_bmd.losses import DensityWeights, build_loss
+from xattn_bmd.models.network import FusionNetwork, Output
+from xattn_bmd.training.fits.compiling import compile_network
+from xattn_bmd.types import Batch
+
+_FUSED = ("cpu", "cuda")
+
+
+_WARM_UP = 0.2
+"""Share of the steps in which the learning rate rises; at least two steps, which torch's schedule needs."""
+_FEWEST_STEPS = 4
+
+
+class DensityModule(pl.LightningModule):
+    """Trains a fusion network on density in g/cm².
+
+    Logs, once an epoch: ``train_loss``, ``val_loss`` (the unweighted training loss) and ``val_mae`` in g/cm².
+
+    Args:
+        network: the network; it returns density in g/cm².
+        config: loss, optimiser and schedule.
+        weights: loss weights fitted on the training part, or None for equal weights.
+
+    Raises:
+        ConfigError: if the loss does not train the network's head.
+
+    Example:
+        >>> from xattn_bmd.config import ModelConfig
+        >>> from xattn_bmd.models.network import build_network
+        >>> from xattn_bmd.types import VariableSchema
+        >>> schema = VariableSchema(numeric=("age",), categorical=(("sex", ("female", "male")),))
+        >>> network = build_network(fusion="metadata_only", schema=schema, config=ModelConfig(backbone="test_resnet"),
+        ...                         target_mean=0.88, target_sd=0.15)
+        >>> DensityModule(network, config=TrainingConfig()).config.beta
+        0.05
+    """
+
+    def __init__(
+        self, network: FusionNetwork, *, config: TrainingConfig, weights: DensityWeights | None = None
+    ) -> None:
+        super().__init__()
+        check_head_loss(network.head.name, config.loss)
+        self.network = network.to(memory_format=torch.channels_last)
+        self.config = config
+        self._weights = weights
+        self._train_means, self._val_means = EpochMeans(), EpochMeans()
+
+    def setup(self, stage: str) -> None:
+        """Compile the network where the configuration asks for it; in each process that trains.
+
+        Raises:
+            ConfigError: if this machine cannot compile.
+        """
+        if self.config.compile and stage == "fit":
+            compile_network(self.network, device=self.trainer.strategy.root_device)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return ``(B,)`` density in g/cm²."""
+        return self._predict(batch).density
+
+    def on_train_epoch_start(self) -> None:
+        """Begin the means of an epoch."""
+        self._train_means = EpochMeans()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the weighted loss of a batch; log its mean with the epoch's last one."""
+        loss, count = self._loss(self._predict(batch), batch.target, self._weight(batch.target)), len(batch.target)
+        self._train_means.add({"train_loss": loss}, count)
+        if self.trainer.is_last_batch:
+            self._log_means(self._train_means)
+        return self._balanced(loss, count)
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin the means of a validation."""
+        self._val_means = EpochMeans()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add the loss and the mean absolute error of a batch to those of the validation part."""
+        predicted = self._predict(batch)
+        loss = self._loss(predicted, batch.target, torch.ones_like(batch.target))
+        error = (predicted.density - batch.target).abs().mean()
+        self._val_means.add({"val_loss": loss, "val_mae": error}, len(batch.target))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the means of the validation part."""
+        self._log_means(self._val_means)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the mean absolute error of a batch of the scored fold."""
+        error = (self(batch) - batch.target).abs().mean()
+        self.log("test_mae", error, batch_size=len(batch.target), sync_dist=True)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> tuple[Tensor, Tensor]:
+        """Return ``(row (B,), density (B,) in g/cm²)``."""
+        return batch.row, self(batch)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW without decay on biases and norms, under a one-cycle schedule stepped every batch.
+
+        The optimiser is fused, but not with a loss scaler (``16-mixed``): a fused step undoes the scaling inside, too
+        late for the clipping of gradients.
+        """
+        steps = int(self.trainer.estimated_stepping_batches)
+        optimizer = torch.optim.AdamW(
+            _decay_groups(self.network, self.config.weight_decay),
+            lr=self.config.learning_rate,
+            fused=self.device.type in _FUSED and self.trainer.precision != "16-mixed",
+        )
+        total = max(steps, _FEWEST_STEPS)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, max_lr=self.config.learning_rate, total_steps=total, pct_start=max(_WARM_UP, 2 / total)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Cut long gradients as the Trainer asks.
+
+        Lightning refuses this for every fused optimiser in mixed precision.  Only a loss scaler would make it wrong,
+        and bfloat16 has none, so there the clipping of full precision is right.
+        """
+        if self.trainer.precision != "bf16-mixed":
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_val is not None:
+            algorithm = GradClipAlgorithmType(gradient_clip_algorithm or "norm")
+            Precision.clip_gradients(self.trainer.precision_plugin, optimizer, gradient_clip_val, algorithm)
+
+    def _log_means(self, means: EpochMeans) -> None:
+        """Log means over all radiographs of an epoch, whichever device saw them.
+
+        Lightning's own mean over devices rounds the mean of their counts to a whole number, wrong for uneven shares.
+        """
+        found = means.values(lambda sums: self.trainer.strategy.reduce(sums, reduce_op="sum"))
+        self.log_dict(found, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
+
+    def _balanced(self, loss: Tensor, count: int) -> Tensor:
+        """Scale a device's mean loss so that DDP's mean over devices is the mean over all radiographs of the step."""
+        if self.trainer.world_size == 1:
+            return loss
+        mean_count = self.trainer.strategy.reduce(torch.tensor(float(count), device=loss.device), reduce_op="mean")
+        return loss * (count / mean_count)
+
+    def _loss(self, predicted: Output, target: Tensor, weight: Tensor) -> Tensor:
+        """Return the loss of the configuration; not kept, since a function made by another travels to no process."""
+        return build_loss(self.config)(predicted, target, weight)
+
+    def _predict(self, batch: Batch) -> Output:
+        output: Output = self.network(batch.image, batch.variables, batch.features)
+        return output
+
+    def _weight(self, target: Tensor) -> Tensor:
+        return torch.ones_like(target) if self._weights is None else self._weights(target)
+
+
+class EpochMeans:
+    """Means over the radiographs of an epoch; adds up on the device, where logging each step would take longer.
+
+    Example:
+        >>> means = EpochMeans()
+        >>> means.add({"loss": torch.tensor(1.0)}, 3)
+        >>> means.add({"loss": torch.tensor(5.0)}, 1)
+        >>> means.values()
+        {'loss': tensor(2.)}
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._sums: dict[str, Tensor] = {}
+
+    def add(self, means: dict[str, Tensor], count: int) -> None:
+        """Add the means of a batch of ``count`` radiographs."""
+        self._count += count
+        for name, value in means.items():
+            total = value.detach().float() * count
+            self._sums[name] = self._sums[name].add_(total) if name in self._sums else total
+
+    def values(self, over_devices: Callable[[Tensor], Tensor] = lambda sums: sums) -> dict[str, Tensor]:
+        """Return the mean of each name.
+
+        Args:
+            over_devices: adds up ``(K + 1,)`` sums and count over the devices that share the epoch.
+        """
+        first = next(iter(self._sums.values()))
+        count = torch.full_like(first, self._count)
+        *sums, total = over_devices(torch.stack([*self._sums.values(), count]))
+        return {name: value / total for name, value in zip(self._sums, sums, strict=True)}
+
+
+def _decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return [
+        {"params": _of_rank(trainable, matrix=True), "weight_decay": weight_decay},
+        {"params": _of_rank(trainable, matrix=False), "weight_decay": 0.0},
+    ]
+
+
+def _of_rank(parameters: Iterable[nn.Parameter], *, matrix: bool) -> list[nn.Parameter]:
+    return [parameter for parameter in parameters if (parameter.ndim >= 2) is matrix]

@@ -1,0 +1,1 @@
+"""Stored feature maps of a frozen trunk."""

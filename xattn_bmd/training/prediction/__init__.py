@@ -1,0 +1,1 @@
+"""Finished fits as one predictor."""

@@ -1,0 +1,41 @@
+"""A digest of all that a predictor's estimates follow from, wherever its files lie."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xattn_bmd.training.prediction.predictor import Predictor
+
+
+def predictor_digest(predictor: Predictor) -> str:
+    """Return the SHA-256 of weights, encoders, image settings, reference and development cohort of a predictor.
+
+    Args:
+        predictor: a loaded predictor; a saved copy has the same digest.
+    """
+    digest = hashlib.sha256()
+    known: dict[int, bytes] = {}
+    described = {
+        "model": predictor.model,
+        "image": asdict(predictor.image),
+        "reference": predictor.reference,
+        "simulated": predictor.simulated,
+        "development": predictor.development.to_dict(),
+    }
+    digest.update(json.dumps(described, sort_keys=True).encode())
+    for one in predictor.estimators:
+        network = None if one.network is None else asdict(one.network)
+        digest.update(json.dumps([one.encoder.to_dict(), network], sort_keys=True).encode())
+        for name, value in sorted(one.tensors.items()):
+            digest.update(name.encode() + known.setdefault(id(value), _tensor_digest(value)))
+    return digest.hexdigest()
+
+
+def _tensor_digest(value: NDArray[Any]) -> bytes:
+    return hashlib.sha256(f"{value.dtype}{value.shape}".encode() + np.ascontiguousarray(value).tobytes()).digest()

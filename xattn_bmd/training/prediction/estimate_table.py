@@ -1,0 +1,72 @@
+"""What a predictor says of each radiograph, from the densities that its folds estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xattn_bmd.bone.reference import Reference
+from xattn_bmd.bone.tscore import NORMAL_EDGE, density_at, t_score, who_class
+from xattn_bmd.metrics.conformal import cv_plus_interval
+from xattn_bmd.metrics.risk import probability_below
+from xattn_bmd.training.prediction.development import Development
+
+ESTIMATE_COLUMNS = (
+    "radiograph_id",
+    "prediction",
+    "low",
+    "high",
+    "level",
+    "fold_sd",
+    "t_score",
+    "who_class",
+    "probability_low",
+    "reference",
+    "simulated",
+)
+"""Columns of :meth:`~xattn_bmd.training.prediction.predictor.Predictor.predict`, in order."""
+
+
+def estimate_table(
+    radiograph_ids: Sequence[str],
+    each: NDArray[np.float64],
+    *,
+    development: Development,
+    reference: Reference,
+    level: float,
+) -> pd.DataFrame:
+    """Return one row per radiograph; each depends on its own estimates alone.
+
+    Args:
+        radiograph_ids: ``N`` ids.
+        each: (K, N) density by each fold's model, g/cm².
+        development: what the predictor keeps of the cohort that it was developed on.
+        reference: young-adult population of the T-scores.
+        level: wanted coverage of ``low`` to ``high``.
+
+    Returns:
+        The columns ``radiograph_id`` to ``probability_low`` of :data:`ESTIMATE_COLUMNS`.
+
+    Raises:
+        MetricError: if the level is no share between 0 and 1.
+    """
+    density, residuals = each.mean(axis=0), development.residuals
+    ends = cv_plus_interval(each, residuals.size, residuals.fold, level=level)
+    scores = t_score(density, reference=reference)
+    edge, line = float(density_at(NORMAL_EDGE, reference=reference)), development.recalibration
+    return pd.DataFrame(
+        {
+            "radiograph_id": list(radiograph_ids),
+            "prediction": density,
+            "low": ends.low,
+            "high": ends.high,
+            "level": level,
+            "fold_sd": each.std(axis=0, ddof=1) if len(each) > 1 else np.nan,
+            "t_score": scores,
+            "who_class": who_class(scores),
+            "probability_low": probability_below(edge, mean=line(density), sd=np.float64(line.residual_sd)),
+        }
+    )

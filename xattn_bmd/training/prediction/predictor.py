@@ -1,0 +1,288 @@
+"""The folds of one model as one saved predictor: safetensors and JSON, loads on a CPU, offline."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xattn_bmd.atomic import atomic_folder
+from xattn_bmd.bone.reference import get_reference
+from xattn_bmd.config import ImageConfig
+from xattn_bmd.data.cache import cached_images, default_cache_folder
+from xattn_bmd.data.cohort import Cohort
+from xattn_bmd.data.datamodule import cohort_pictures
+from xattn_bmd.data.dataset import Pictures, row_blocks
+from xattn_bmd.data.pictures.build import default_workers
+from xattn_bmd.data.roles import CohortRoles
+from xattn_bmd.errors import CohortError, RunError
+from xattn_bmd.training.fits.estimator import Estimator
+from xattn_bmd.training.in_threads import in_threads
+from xattn_bmd.training.prediction.development import Development
+from xattn_bmd.training.prediction.ensemble import Ensemble
+from xattn_bmd.training.prediction.estimate_table import ESTIMATE_COLUMNS, estimate_table
+from xattn_bmd.training.runs.estimator_file import copy_estimators, load_estimator
+from xattn_bmd.training.runs.predictor_file import FILE, read_record
+
+if TYPE_CHECKING:
+    from xattn_bmd.training.archive.estimate import Archive
+    from xattn_bmd.training.runs.run import Run
+
+LEVEL = 0.9
+"""Wanted coverage of the intervals of :meth:`Predictor.predict`."""
+
+
+class FoldEstimates(NamedTuple):
+    """What each fold model says.
+
+    Attributes:
+        density: (K, N) float, g/cm².
+        pictures: content hash of each radiograph's picture by id; empty where the model looks at none.
+    """
+
+    density: NDArray[np.float64]
+    pictures: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Mean of the fold models of one comparison.
+
+    Attributes:
+        model: name of the model.
+        estimators: the fitted folds.
+        roles: the roles of the cohort that it was trained on; a new table needs the same clinical variables.
+        image: how an image file becomes pixels.
+        reference: name of the reference population for T-scores.
+        simulated: whether it was trained on simulated radiographs.
+        development: what it keeps of the cohort that it was developed on: numbers, and salted hashes of patients and
+            pictures (which a guess of the id can confirm, see :mod:`xattn_bmd.training.prediction.development`).
+        folder: where its files lie.
+
+    Example:
+        ``Predictor.load("RUN/xattn").predict(Cohort.from_csv("new.csv", images="new"))``
+    """
+
+    model: str
+    estimators: tuple[Estimator, ...]
+    roles: CohortRoles
+    image: ImageConfig
+    reference: str
+    simulated: bool
+    development: Development
+    folder: Path
+
+    @classmethod
+    def from_run(cls, run: Run, model: str) -> Predictor:
+        """Return the predictor of one model of a run.
+
+        Raises:
+            RunError: if the run does not hold the model.
+        """
+        if model not in run.config.models:
+            raise RunError(
+                f"A predictor is made from a model of the run ({', '.join(run.config.models)}), but {model!r} was "
+                "given; mend the name."
+            )
+        return cls.load(run.folder / model)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Predictor:
+        """Load a predictor from ``RUN/MODEL`` or from where :meth:`save` put it.
+
+        Raises:
+            RunError: if the folder holds no finished predictor.
+        """
+        folder = Path(folder)
+        record = read_record(folder / FILE)
+        return cls(
+            model=record["model"],
+            estimators=tuple(load_estimator(folder / part) for part in record["folds"]),
+            roles=CohortRoles.from_dict(record["roles"]),
+            image=ImageConfig(**{**record["image"], "window": tuple(record["image"]["window"])}),
+            reference=record["reference"],
+            simulated=record["simulated"],
+            development=Development.from_dict(record["development"]),
+            folder=folder,
+        )
+
+    def save(self, folder: str | Path) -> Path:
+        """Copy the predictor, without any id, prediction or measured density, to a new folder.
+
+        Raises:
+            RunError: if the folder exists or the disk is full; nothing half-written stays.
+        """
+        target = Path(folder)
+        if target.exists():
+            raise RunError(f"A predictor is saved to a new folder, but {target} exists; choose another name.")
+        record = read_record(self.folder / FILE)
+        with atomic_folder(target) as partial:
+            shutil.copyfile(self.folder / FILE, partial / FILE)
+            copy_estimators(self.folder, partial, folds=record["folds"])
+        return target
+
+    @property
+    def uses_images(self) -> bool:
+        """Whether radiographs are needed to predict."""
+        return any(estimator.uses_images for estimator in self.estimators)
+
+    def predict(self, cohort: Cohort, *, cache: str | Path | None = None, level: float = LEVEL) -> pd.DataFrame:
+        """Estimate the density of every radiograph of a cohort; its target column is not needed and not read.
+
+        Args:
+            cohort: a cohort with the same clinical variables.
+            cache: folder of decoded images; None takes the user's cache folder.
+            level: wanted coverage of ``low`` to ``high``.
+
+        Returns:
+            One row per radiograph: radiograph_id, prediction (g/cm²), low and high (CV+ interval of the measured
+            density, Barber 2021, g/cm²; infinite where the development cohort is too small for the level), level,
+            fold_sd (SD between the fold models, g/cm²: not an interval), t_score, who_class, probability_low (chance of
+            T < -1 by the development cohort's recalibration, 0-1), reference, simulated (whether the model learned from
+            simulated pictures).  ``low`` to ``high`` and ``probability_low`` hold for people like those of the
+            development cohort; :func:`~xattn_bmd.training.external.evaluate` measures what they do elsewhere.
+
+        Raises:
+            CohortError: if the cohort has problems, or lacks a clinical variable that the model was trained on.
+            MetricError: if the level is no share between 0 and 1.
+        """
+        each = self.estimate_folds(cohort, cache=cache).density
+        return self.describe(cohort.radiograph_ids, each, level=level)
+
+    def predict_archive(
+        self,
+        source: str | Path,
+        *,
+        out: str | Path,
+        images: str | Path | None = None,
+        config: str | Path | CohortRoles | None = None,
+        level: float = LEVEL,
+        workers: int = 1,
+        scheduler: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Archive:
+        """Estimate a list of radiographs of any length into a CSV file, with the columns of :meth:`predict`.
+
+        Pictures are read in parallel, once, and not kept; memory does not grow with the list.  Whole blocks of rows are
+        kept in ``OUT.partial``; the same command continues a killed run there, to the same bytes, and ``OUT`` appears,
+        or replaces an older file, in one step at the end.
+
+        A row that is wrong in itself, or whose image cannot be read, does not stop the others: it is left out and
+        listed with the reason in ``NAME.problems.csv`` beside ``OUT``.  This is a finished list, not an error, for the
+        same command would give it again: look at ``problems`` of what is returned.  A list without a single sound row
+        is an error.
+
+        Args:
+            source: a table as for :meth:`~xattn_bmd.data.cohort.Cohort.from_csv` (a target is not read; two rows may
+                name one file), or, for a model that needs no record, a folder: ids are then the files' places in it,
+                and no picture is mirrored, for no side is known.
+            out: CSV file to write.
+            images: folder of a table's image files; None takes the folder ``images`` beside it.
+            config: roles of a table's columns; None takes the YAML file beside it.
+            level: wanted coverage of ``low`` to ``high``.
+            workers: processes on this machine; 1 works in threads of this one.
+            scheduler: address of a running dask scheduler, whose workers see the same folders.
+            progress: called with (rows done, rows).
+
+        Returns:
+            How many radiographs were estimated, how many were not, and where both are.
+
+        Raises:
+            CohortError: if the list cannot be read, lacks a column, declares other clinical variables than the model
+                was trained on, or has no sound row; or if a folder was given and the model needs a record.
+            MetricError: if the level is no share between 0 and 1.
+            RunError: if ``OUT.partial`` was begun with another predictor, list or level, or the disk is full.
+        """
+        from xattn_bmd.training.archive.estimate import estimate_archive, open_list
+
+        return estimate_archive(
+            self,
+            open_list(self, source, images=images, config=config),
+            out=Path(out),
+            level=level,
+            workers=workers,
+            scheduler=scheduler,
+            progress=progress,
+        )
+
+    def describe(
+        self, radiograph_ids: Sequence[str], each: NDArray[np.float64], *, level: float = LEVEL
+    ) -> pd.DataFrame:
+        """Return the table of :meth:`predict` for radiographs whose densities the folds have estimated.
+
+        Args:
+            radiograph_ids: ``N`` ids.
+            each: (K, N) density by each fold's model, g/cm².
+            level: wanted coverage of ``low`` to ``high``.
+
+        Raises:
+            MetricError: if the level is no share between 0 and 1.
+        """
+        table = estimate_table(
+            radiograph_ids, each, development=self.development, reference=get_reference(self.reference), level=level
+        )
+        return table.assign(reference=self.reference, simulated=self.simulated)[list(ESTIMATE_COLUMNS)]
+
+    def estimate_folds(
+        self, cohort: Cohort, *, cache: str | Path | None = None, require_target: bool = False
+    ) -> FoldEstimates:
+        """Estimate the density of every radiograph with every fold model, once the cohort is found to be in order.
+
+        Args:
+            cohort: a cohort with the same clinical variables.
+            cache: folder of decoded images; None takes the user's cache folder.
+            require_target: whether each radiograph needs a measured density.
+
+        Raises:
+            CohortError: if the cohort has problems, or lacks a clinical variable that the model was trained on.
+        """
+        self.check_variables(cohort.roles)
+        cohort.require_valid(require_target=require_target, require_images=self.uses_images, require_variation=False)
+        images = None
+        if self.uses_images:
+            root = Path(cache) if cache else default_cache_folder()
+            images = cached_images(cohort.image_paths, image=self.image, folder=root)
+        seen = None if images is None else cohort_pictures(cohort, images)
+
+        def densities(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+            part = None if seen is None else Pictures(seen.pixels[rows], seen.right_side[rows])
+            return self.ensemble.densities(cohort.table.iloc[rows], part)
+
+        each = list(in_threads(densities, row_blocks(len(cohort)), threads=default_workers()))
+        pictures = {} if images is None else dict(zip(images.ids, images.content_hashes, strict=True))
+        return FoldEstimates(np.concatenate(each, axis=1), pictures)
+
+    @cached_property
+    def ensemble(self) -> Ensemble:
+        """The folds' networks, built at the first use and kept."""
+        return Ensemble.build(self.estimators)
+
+    def check_variables(self, roles: CohortRoles) -> None:
+        """Refuse a table whose clinical variables are not those that the model was trained on.
+
+        Args:
+            roles: the table's roles.
+
+        Raises:
+            CohortError: naming the variables or the unit.
+        """
+        expected = self.estimators[0].encoder.schema
+        if roles.schema != expected:
+            raise CohortError(
+                f"The table must declare the clinical variables that the model was trained on "
+                f"({', '.join(expected.names)}) with the same categories, but {', '.join(roles.schema.names)} were "
+                "declared; mend the cohort's YAML."
+            )
+        for trained, given in zip(self.roles.numeric, roles.numeric, strict=True):
+            if trained.unit != given.unit:
+                raise CohortError(
+                    f"A variable has the unit that the model was trained on, but {given.name!r} is declared in "
+                    f"{given.unit} and was trained in {trained.unit}; convert the column and mend the cohort's YAML."
+                )

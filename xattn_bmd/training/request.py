@@ -1,0 +1,126 @@
+"""What is asked of a comparison: settled, and refused early where it cannot be done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from xattn_bmd.bone.reference import get_reference
+from xattn_bmd.config import CompareConfig, Protocol
+from xattn_bmd.data.checks.flip import check_flip
+from xattn_bmd.data.cohort import Cohort
+from xattn_bmd.data.folds import FoldPlan
+from xattn_bmd.data.variables import VariableEncoder
+from xattn_bmd.errors import CohortError, FoldPlanError, ModelError
+from xattn_bmd.models.network import build_network
+from xattn_bmd.training.device import torch_device
+from xattn_bmd.training.fits.precision import settled_precision
+from xattn_bmd.training.fits.tabular import TABULAR
+from xattn_bmd.training.fits.trainer import check_devices
+from xattn_bmd.training.registry import check_models, uses_images
+from xattn_bmd.training.study import reference_of
+from xattn_bmd.types import Variables
+
+DEFAULT_REFERENCE = "lunar_femoral_neck_white_female"
+"""Reference population where neither settings nor cohort name one: that of the source study."""
+
+
+def settled_config(
+    cohort: Cohort,
+    base: CompareConfig,
+    *,
+    models: Sequence[str] | None,
+    folds: int | None,
+    repeats: int | None,
+    seed: int | None,
+    protocol: Protocol | None,
+    plan: FoldPlan | None,
+) -> CompareConfig:
+    """Return all settings of a comparison, with nothing left for later to choose.
+
+    Args:
+        cohort: it may name the reference population.
+        base: settings of a preset or a file.
+        models: as given to ``compare``; None keeps the base's, and so for the others.
+        folds: number of folds.
+        repeats: number of repeats.
+        seed: seed.
+        protocol: protocol.
+        plan: the user's own plan, which sets folds and repeats.
+
+    Raises:
+        ConfigError: if the accelerator is unknown or absent.
+        FoldPlanError: if the plan has another number of folds or repeats than asked for.
+    """
+    device = torch_device(base.training.accelerator)
+    wanted = replace(
+        base,
+        models=tuple(models) if models is not None else base.models,
+        folds=base.folds if folds is None else folds,
+        repeats=base.repeats if repeats is None else repeats,
+        seed=base.seed if seed is None else seed,
+        protocol=protocol or base.protocol,
+        reference=base.reference or cohort.roles.reference or DEFAULT_REFERENCE,
+        training=replace(base.training, precision=settled_precision(base.training.precision, device)),
+    )
+    if plan is None:
+        return wanted
+    for name, asked, planned in (("folds", folds, plan.folds), ("repeats", repeats, plan.repeats)):
+        if asked is not None and asked != planned:
+            raise FoldPlanError(
+                f"Your own plan sets the number of {name}, but {asked} was asked for and the plan has {planned}; "
+                f"leave {name} out, or give another plan."
+            )
+    return replace(wanted, folds=plan.folds, repeats=plan.repeats)
+
+
+def check_request(cohort: Cohort, config: CompareConfig, *, workers: int) -> None:
+    """Refuse what cannot be run before anything is decoded or written.
+
+    Args:
+        cohort: radiographs and record.
+        config: settled settings.
+        workers: processes that fit at the same time.
+
+    Raises:
+        CohortError: listing every problem of the cohort.
+        ConfigError: if a setting does not fit the cohort or this machine.
+        ModelError: if a model is unknown or the cohort has nothing for it.
+    """
+    check_models(config.models)
+    get_reference(reference_of(config))
+    check_devices(config.training, workers=workers)
+    check_flip(config.training.augment.flip, cohort.roles)
+    if cohort.roles.target is not None and cohort.roles.target.unit != "g/cm2":
+        raise CohortError(
+            f"A comparison is of areal density in g/cm2 (DXA), but cohort.yaml declares {cohort.roles.target.unit}; "
+            "volumetric density has no T-score by these references."
+        )
+    tabular = [name for name in config.models if name in TABULAR]
+    if tabular and not cohort.schema.names:
+        raise ModelError(
+            f"The model {tabular[0]!r} sees the clinical record alone, but cohort.yaml declares no variable; declare "
+            "numeric or categorical ones, or leave the model out."
+        )
+    cohort.require_valid(require_images=any(uses_images(name) for name in config.models))
+
+
+def check_networks(cohort: Cohort, config: CompareConfig) -> None:
+    """Build each network and show it one empty picture, so that a misfit is refused before anything is written.
+
+    Raises:
+        ModelError: if a network cannot be built, or not for pictures of this size.
+    """
+    encoder = VariableEncoder.fit(cohort.table.iloc[:1], cohort.schema)
+    row = encoder.transform(cohort.table.iloc[:1])
+    record = Variables(*(torch.from_numpy(part) for part in (row.numeric, row.codes, row.missing)))
+    picture = torch.zeros(1, 1, config.image.size, config.image.size)
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        for name in config.models:
+            if name not in TABULAR:
+                network = build_network(
+                    fusion=name, schema=cohort.schema, config=config.model, target_mean=0.0, target_sd=1.0
+                )
+                network.eval()(picture, record)

@@ -1,0 +1,88 @@
+"""The file that makes a model's folder of a run a predictor: ``predictor.json``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from xattn_bmd.atomic import atomic_write
+from xattn_bmd.bone.reference import get_reference
+from xattn_bmd.errors import RunError
+from xattn_bmd.metrics.predictions import read_predictions
+from xattn_bmd.training.prediction.development import Development, Seen, describe_development
+from xattn_bmd.training.registry import uses_images
+from xattn_bmd.training.study import Study, reference_of
+
+FILE, FORMAT = "predictor.json", "xattn-bmd-predictor-2"
+_WITHOUT_DEVELOPMENT = "xattn-bmd-predictor-1"
+
+
+def write_predictors(run: Path, study: Study) -> None:
+    """Describe the finished folds of every model of a finished run, so that each model's folder alone is a predictor.
+
+    Args:
+        run: the run folder, with its joined predictions and result tables.
+        study: what was run.
+    """
+    config = study.config
+    pictures = study.cache.content_hashes if any(uses_images(name) for name in config.models) else ()
+    seen = Seen.of(salt=study.plan.hash, patients=study.cohort.patient_ids, pictures=pictures)
+    predictions = read_predictions(run / "predictions.csv")
+    metrics, screening = (
+        pd.read_csv(run / name, float_precision="round_trip") for name in ("metrics.csv", "screening.csv")
+    )
+    for model in config.models:
+        development = describe_development(
+            predictions[predictions["model"] == model],
+            metrics=metrics[metrics["model"] == model],
+            screening=screening[screening["model"] == model],
+            reference=get_reference(reference_of(config)),
+            seen=seen,
+        )
+        _write(run / model, study, development)
+
+
+def _write(folder: Path, study: Study, development: Development) -> None:
+    config = study.config
+    record: dict[str, Any] = {
+        "format": FORMAT,
+        "model": folder.name,
+        "simulated": study.cohort.roles.simulated,
+        "protocol": config.protocol,
+        "plan_hash": study.plan.hash,
+        "reference": reference_of(config),
+        "image": asdict(config.image),
+        "roles": study.cohort.roles.to_dict(),
+        "folds": [f"repeat_{r:02d}/fold_{f:02d}" for r in range(config.repeats) for f in range(config.folds)],
+        "development": development.to_dict(),
+    }
+    atomic_write(folder / FILE, json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return the content of a ``predictor.json``.
+
+    Raises:
+        RunError: if there is none, or it is of another format.
+    """
+    if not path.is_file():
+        raise RunError(
+            f"A predictor folder holds {FILE}, but {path.parent} does not; give RUN/MODEL of a finished comparison."
+        )
+    record: dict[str, Any] = json.loads(path.read_text())
+    if record.get("format") == _WITHOUT_DEVELOPMENT:
+        raise RunError(
+            f"A predictor has the format {FORMAT!r}, but {path.parent} holds {_WITHOUT_DEVELOPMENT!r}, without what "
+            "intervals and evaluation need; run the same `compare` command again: it keeps the fits and writes the "
+            "predictor anew."
+        )
+    if record.get("format") != FORMAT:
+        raise RunError(
+            f"A predictor has the format {FORMAT!r}, but {path.parent} holds {record.get('format')!r}; "
+            "use the version of xattn_bmd that wrote it."
+        )
+    return record

@@ -1,0 +1,253 @@
+"""The folder of a comparison: opened once, continued after a kill, read back as a :class:`Run`."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import operator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from xattn_bmd.atomic import atomic_write, disk_errors, remove_partials
+from xattn_bmd.bone.reference import get_reference
+from xattn_bmd.config import CompareConfig, from_dict, to_dict
+from xattn_bmd.data.cohort import Cohort
+from xattn_bmd.data.folds import FoldPlan
+from xattn_bmd.data.roles import CohortRoles
+from xattn_bmd.errors import RunError
+from xattn_bmd.metrics.crossfit import calibration_rows
+from xattn_bmd.metrics.predictions import read_calibration, read_predictions
+from xattn_bmd.metrics.tables.comparisons import comparisons_table
+from xattn_bmd.metrics.tables.screening import screening_table
+from xattn_bmd.report.write import write_report
+from xattn_bmd.training.environment import environment
+from xattn_bmd.training.runs.run_record import cohort_facts, read_record_table, record_table, same_facts
+from xattn_bmd.training.study import reference_of
+
+CONFIG, PLAN, COHORT = "config.yaml", "fold_plan.json", "cohort.json"
+ENVIRONMENT, PREDICTIONS = "environment.json", "predictions.csv"
+CALIBRATION, RECORD, ATTENTION = "calibration.csv", "record.csv", "attention.csv"
+
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished comparison.
+
+    Attributes:
+        folder: the run folder.
+        config: the settings of the comparison.
+        plan: the fold plan that every model was scored on.
+        simulated: whether the radiographs are simulated.
+    """
+
+    folder: Path
+    config: CompareConfig
+    plan: FoldPlan
+    simulated: bool
+
+    @property
+    def optimistic(self) -> bool:
+        """True where checkpoints were chosen on the scored fold (protocol ``paper``)."""
+        return self.config.protocol == "paper"
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """Out-of-fold predictions of every model: one row per radiograph, model and repeat."""
+        return read_predictions(self.folder / PREDICTIONS)
+
+    @cached_property
+    def calibration(self) -> pd.DataFrame | None:
+        """What each fold's models predict for the fold's inner validation part, or None (protocol ``paper``).
+
+        Columns as in the predictions; ``fold`` is the scored fold whose model made the prediction.  How the rows were
+        made: :func:`xattn_bmd.training.fits.fit.fit_job`.
+        """
+        path = self.folder / CALIBRATION
+        return read_calibration(path) if path.is_file() else None
+
+    @cached_property
+    def attention(self) -> pd.DataFrame | None:
+        """Attention of the image patches to each clinical variable, by model, repeat and fold; None without any.
+
+        Attention says where a network looked for keys, not why it predicted what it did.
+        """
+        path = self.folder / ATTENTION
+        return pd.read_csv(path) if path.is_file() else None
+
+    @cached_property
+    def record(self) -> pd.DataFrame | None:
+        """Clinical record of every radiograph, as in the cohort's table; None in a run that kept none.
+
+        ``radiograph_id``, ``patient_id``, ``site``, ``side`` and the categorical variables are text, empty where not
+        known; the numeric variables are numbers, NaN where not known.
+        """
+        return read_record_table(self.folder / RECORD, numeric=self._roles().schema.numeric)
+
+    def metrics(self) -> pd.DataFrame:
+        """Regression metrics of every model, with patient-bootstrap 95 % intervals."""
+        return _stored(self.folder / "metrics.csv")
+
+    def screening(self, *, thresholds: Sequence[float] | None = None) -> pd.DataFrame:
+        """Screening metrics, with the reference population named in every row.
+
+        Args:
+            thresholds: T-scores; None takes the stored table of T = -1 and -2.5.
+
+        Raises:
+            ConfigError: if a threshold is not a finite number.
+        """
+        if thresholds is None:
+            return _stored(self.folder / "screening.csv")
+        calibration = None if self.calibration is None else calibration_rows(self.calibration)
+        reference = get_reference(reference_of(self.config))
+        return screening_table(
+            self.predictions, reference, thresholds=thresholds, calibration=calibration, seed=self.config.seed
+        )
+
+    def comparisons(self) -> pd.DataFrame:
+        """Every model compared with ``concat`` on the same radiographs; empty where ``concat`` was not run."""
+        return _stored(self.folder / "comparisons.csv")
+
+    def comparison(self, model_a: str, model_b: str = "concat") -> pd.DataFrame:
+        """Paired comparison of two models: difference and relative change of each metric, with intervals.
+
+        Args:
+            model_a: the model of interest.
+            model_b: the model it is compared with.
+
+        Raises:
+            RunError: if the run does not hold one of the models.
+        """
+        for name in (model_a, model_b):
+            if name not in self.config.models:
+                near = difflib.get_close_matches(name, self.config.models, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else "."
+                raise RunError(
+                    f"A comparison takes two models of the run ({', '.join(self.config.models)}), "
+                    f"but {name!r} was given{hint}"
+                )
+        both = self.predictions[self.predictions["model"].isin([model_a, model_b])]
+        reference = get_reference(reference_of(self.config))
+        return comparisons_table(both, reference=reference, against=model_b, seed=self.config.seed)
+
+    def report(self) -> Path:
+        """Write ``report.html`` with all statistics and figures, and ``report/`` with the same as files.
+
+        Returns:
+            The page; see :func:`xattn_bmd.report.write.write_report`.
+        """
+        return write_report(self.folder, seed=self.config.seed)
+
+    def _roles(self) -> CohortRoles:
+        return CohortRoles.from_dict(json.loads((self.folder / COHORT).read_text())["roles"])
+
+
+def load_run(folder: str | Path) -> Run:
+    """Open a finished run folder.
+
+    Args:
+        folder: the folder that ``compare`` wrote.
+
+    Raises:
+        RunError: if it is no run folder, or the comparison in it is not finished.
+    """
+    folder = Path(folder)
+    for name in (CONFIG, PLAN, COHORT):
+        if not (folder / name).is_file():
+            raise RunError(f"A run folder holds {name}, but {folder} does not; give the folder that `compare` wrote.")
+    if not (folder / PREDICTIONS).is_file():
+        raise RunError(
+            f"A finished run holds {PREDICTIONS}, but {folder} does not; run the same `compare` command again to "
+            "continue it."
+        )
+    config = from_dict(yaml.safe_load((folder / CONFIG).read_text()))
+    cohort = json.loads((folder / COHORT).read_text())
+    return Run(folder, config, FoldPlan.load(folder / PLAN), bool(cohort["simulated"]))
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the run folder for one process; the lock falls with the process, however it ends.
+
+    Raises:
+        RunError: if another process holds it.
+    """
+    import fcntl
+
+    with disk_errors(folder / _LOCK):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / _LOCK).open("w")
+    with lock as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as cause:
+            raise RunError(
+                f"A run folder is written by one process, but another one is working in {folder}; "
+                "wait for it or choose another folder."
+            ) from cause
+        yield
+
+
+def open_run(folder: Path, *, config: CompareConfig, plan: FoldPlan, cohort: Cohort, images: str) -> None:
+    """Write the description of a new run, or check that an existing one has the same.
+
+    Args:
+        folder: the run folder.
+        config: settings of the comparison.
+        plan: fold plan.
+        cohort: the cohort.
+        images: digest of all decoded pictures.
+
+    Raises:
+        RunError: if the folder holds a run of other settings, folds or data; it is left as it is.
+    """
+    described = {
+        CONFIG: yaml.safe_dump(to_dict(config), sort_keys=False),
+        COHORT: _json(cohort_facts(cohort, images=images)),
+        PLAN: plan.to_json(),
+        RECORD: record_table(cohort).to_csv(index=False),
+    }
+    for name, content in described.items():
+        present = folder / name
+        same = same_facts if name == COHORT else operator.eq
+        if present.is_file() and not same(present.read_text(), content):
+            raise RunError(
+                f"A run folder is continued only with the same settings, but {folder} holds another {name}"
+                f"{_first_difference(present.read_text(), content)}; choose another output folder, or delete this one."
+            )
+    for place in (folder, *folder.glob("*/repeat_*")):
+        remove_partials(place)
+    for name, content in described.items():
+        if not (folder / name).is_file():
+            atomic_write(folder / name, content)
+    if not (folder / ENVIRONMENT).is_file():
+        atomic_write(folder / ENVIRONMENT, _json(environment()))
+
+
+def _stored(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise RunError(
+            f"A finished run holds {path.name}, but {path.parent} does not; run `compare` again to write it."
+        )
+    return pd.read_csv(path)
+
+
+def _first_difference(present: str, wanted: str) -> str:
+    pairs = zip(present.splitlines(), wanted.splitlines(), strict=False)
+    for here, there in pairs:
+        if here != there:
+            return f" ({here.strip()[:60]} there, {there.strip()[:60]} now)"
+    return ""
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"

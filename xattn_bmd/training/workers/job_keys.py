@@ -1,0 +1,94 @@
+"""Which fits a comparison has, and the content address of each: a digest of all that decides its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from xattn_bmd.config import CompareConfig, to_dict
+from xattn_bmd.training.registry import uses_images
+from xattn_bmd.training.study import Job, Study
+
+_FORMAT = "xattn-bmd-fit-1"
+
+
+def all_jobs(config: CompareConfig) -> list[Job]:
+    """Return every fit of a comparison, model by model, in the order of the results.
+
+    Example:
+        >>> len(all_jobs(CompareConfig(models=("xattn", "ridge"), folds=10, repeats=2)))
+        40
+    """
+    return [
+        Job(model, repeat, fold)
+        for model in config.models
+        for repeat in range(config.repeats)
+        for fold in range(config.folds)
+    ]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Digests of the files that decide a study's fits, as the client read them.
+
+    Attributes:
+        pictures: of all decoded pictures: :func:`~xattn_bmd.training.runs.run_record.pictures_digest`.
+        weights: SHA-256 of the weights file that the settings name by its path; None where they name no file.
+    """
+
+    pictures: str
+    weights: str | None = None
+
+
+def weights_digest(config: CompareConfig) -> str | None:
+    """Return the SHA-256 of the weights file that the settings name by its path, or None where there is none.
+
+    Example:
+        >>> weights_digest(CompareConfig()) is None
+        True
+    """
+    path = Path(config.model.weights)
+    if path.suffix != ".safetensors" or not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def study_key(study: Study, inputs: Inputs) -> str:
+    """Return the content address of what all fits of a study share.
+
+    Args:
+        study: cohort, plan and settings.
+        inputs: digests of its files.
+    """
+    return _address(*_decided(study), asdict(inputs))
+
+
+def job_key(study: Study, job: Job, *, inputs: Inputs, trial: int | None = None) -> str:
+    """Return the content address of a fit: two fits have the same exactly where all that decides them is the same.
+
+    Versions of torch and of this package are no part of it: a run may be continued after an update, and its
+    ``environment.json`` says where it began.  A model that sees no image does not depend on the files.
+
+    Args:
+        study: cohort, plan and settings; where its files lie does not matter.
+        job: which fit.
+        inputs: digests of the files that the settings do not describe.
+        trial: number of the trial in a search for settings.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    files = asdict(inputs) if uses_images(job.model) else None
+    return _address(*_decided(study), asdict(job), trial, files)
+
+
+def _decided(study: Study) -> tuple[object, ...]:
+    settings = {name: value for name, value in to_dict(study.config).items() if name != "models"}
+    return _FORMAT, settings, study.plan.hash, study.cohort.fingerprint
+
+
+def _address(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
