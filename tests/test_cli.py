@@ -51,7 +51,10 @@ def test_demo_writes_a_run(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(CompareConfig, "from_preset", classmethod(lambda cls, preset: replace(TINY)))
     out = tmp_path / "RUN"
-    assert main(["demo", "--n", "20", "--folds", "2", "--out", str(out), "--models", "concat", "ridge"]) == 0
+    assert (
+        main(["demo", "--n", "20", "--folds", "2", "--out", str(out), "--workers", "1", "--models", "concat", "ridge"])
+        == 0
+    )
     assert (out / "predictions.csv").is_file() and (out / "report.html").is_file()
     assert len(list((out / "simulated" / "images").glob("*.dcm"))) == 20
     assert "SIMULATED" in capsys.readouterr().out

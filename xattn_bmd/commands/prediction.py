@@ -1,0 +1,78 @@
+"""``predict`` and ``evaluate``: a finished model on other radiographs."""
+
+from __future__ import annotations
+
+SIMULATED = " (simulated radiographs: no clinical evidence)"
+
+
+def predict_command(
+    predictor: str,
+    source: str,
+    *,
+    out: str,
+    images: str | None = None,
+    config: str | None = None,
+    level: float = 0.9,
+    workers: int = 1,
+    scheduler: str | None = None,
+) -> None:
+    """Estimate density, T-score and WHO class of every radiograph of a table or folder, however long.
+
+    The same command continues a killed run.  Radiographs that cannot be estimated are listed in NAME.problems.csv
+    beside the output, counted, and no error: the others are finished, and the same command would not change them.
+
+    Args:
+        predictor: RUN/MODEL of a finished comparison, or a saved predictor.
+        source: the clinical table (CSV; a target column is not needed), or a folder of radiographs for image_only.
+        out: CSV file to write; an existing one is replaced when the new one is finished.
+        images: folder of a table's radiographs.
+        config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
+        level: wanted coverage of the intervals.
+        workers: processes on this machine; 1 works in threads of this one.
+        scheduler: address of a running dask scheduler, tcp://HOST:PORT.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from xattn_bmd.training.prediction.predictor import Predictor
+
+    loaded = Predictor.load(predictor)
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("estimating radiographs", total=None)
+        done = loaded.predict_archive(
+            source,
+            out=out,
+            images=images,
+            config=config,
+            level=level,
+            workers=workers,
+            scheduler=scheduler,
+            progress=lambda rows, total: bar.update(task, completed=rows, total=total),
+        )
+    print(f"{done.estimated} radiographs estimated: {done.table}" + (SIMULATED if loaded.simulated else ""))
+    if done.problems:
+        print(f"{done.problems} radiographs could not be estimated: {done.problems_table}")
+
+
+def evaluate_command(
+    predictor: str, cohort: str, *, out: str, images: str | None = None, config: str | None = None
+) -> None:
+    """Evaluate a model on a cohort that took no part in its development; nothing is fitted there.
+
+    Args:
+        predictor: RUN/MODEL of a finished comparison, or a saved predictor.
+        cohort: the clinical table (CSV) with measured densities.
+        out: folder to write; it must not exist.
+        images: folder of the radiographs.
+        config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
+    """
+    from xattn_bmd.data.cohort import Cohort
+    from xattn_bmd.report.drop import drop_text
+    from xattn_bmd.training.external import evaluate
+    from xattn_bmd.training.prediction.predictor import Predictor
+
+    opened = Cohort.from_csv(cohort, images=images, config=config)
+    evaluation = evaluate(Predictor.load(predictor), opened, out=out)
+    print(drop_text(evaluation.drop(), simulated=evaluation.simulated))
+    print(f"report: {evaluation.report()}")
+    print(f"evaluation folder: {evaluation.folder}")
