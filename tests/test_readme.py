@@ -54,6 +54,18 @@ def test_own_data_from_the_command_line(own_data, capsys):
     assert all((own_data / name).is_file() for name in made)
 
 
+def test_many_machines_from_the_command_line(own_data, capsys):
+    """With one process in place of two, and an address of this machine where nothing listens."""
+    shutil.copy("new.csv", "archive.csv")
+    Path("new").rename("archive")
+    block = re.search(r"## Fast, and on many machines\n\n```\n(.*?)```", README, flags=re.DOTALL).group(1)
+    for line in block.splitlines():
+        words = line.split("#")[0].replace("--workers 2", "--workers 1").replace("10.0.0.5:8786", "127.0.0.1:9").split()
+        reached = main(words[1:])
+        assert reached == (2 if "--scheduler" in words else 0), capsys.readouterr().err
+    assert (own_data / "all.csv").is_file()
+
+
 def test_own_data_from_python(own_data, capsys):
     exec(compile(PYTHON[0], "README.md", "exec"), {})
     assert "mae" in capsys.readouterr().out

@@ -27,8 +27,8 @@ def measure(*, quick: bool, repeats: int) -> list[Measured]:
     job.folder()
     runs = in_turn(
         {
-            "tutorial": partial(road, "tutorial.py", job, sample_memory=True),
-            "ours": partial(road, "ours.py", job, "--precision", "bf16-mixed", sample_memory=True),
+            "tutorial": partial(road, "tutorial.py", job, "--epochs", 1, sample_memory=True),
+            "ours": partial(road, "ours.py", job, "--precision", "bf16-mixed", "--epochs", 1, sample_memory=True),
         },
         repeats=repeats,
     )
