@@ -16,6 +16,8 @@ from workers import seconds_a_fit
 
 TINY = Job(radiographs=96, rows=500, columns=400, size=64, batch=8, backbone="test_resnet")
 FOLDS, EPOCHS = 4, 2
+MORE_ROUNDS = 3
+"""Rounds for each one that is asked for: a millisecond is less than what one round differs from the next."""
 
 
 def fits_of(script: str, *, repeats: int, cache: Path) -> Child:
@@ -28,7 +30,7 @@ def fits_of(script: str, *, repeats: int, cache: Path) -> Child:
 
 def measure(*, quick: bool, repeats: int) -> list[Measured]:
     """Return the milliseconds that a step, an epoch and a fit take longer than in the bare loop."""
-    cross_validations = 1 if quick else 3
+    cross_validations, repeats = (1, repeats) if quick else (3, MORE_ROUNDS * repeats)
     fits = FOLDS * cross_validations
     with tempfile.TemporaryDirectory() as cache:
         run = partial(fits_of, repeats=cross_validations, cache=Path(cache))

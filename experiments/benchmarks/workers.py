@@ -86,7 +86,6 @@ def measure(*, quick: bool, repeats: int) -> list[Measured]:
             repeats,
             f"{note}; start of the workers and all tables included",
         ),
-        Measured("5 before the first fit begins, one worker", "", begun["1"], "s", repeats),
-        Measured("5 before the first fit begins, two workers", "", begun["2"], "s", repeats, "start of the cluster"),
+        Measured("5 start of two workers", "", begun["2"] - begun["1"], "s", repeats, "beyond that of one process"),
         Measured("5 a fit, one worker", "", rate["1"], "s", repeats),
     ]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from tests.data.radiograph_files import picture, real_file
 from xattn_bmd.config import ImageConfig
@@ -108,6 +109,25 @@ def test_shrinking_averages_instead_of_picking():
 def test_impossible_settings_are_refused(config):
     with pytest.raises(ConfigError):
         preprocess(_radiograph(picture()), config)
+
+
+def test_content_hash_of_a_large_picture_sees_its_noise_and_its_shape():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 4096, (1100, 1600)).astype(np.float32)
+    again = rng.integers(0, 4096, (1100, 1600)).astype(np.float32)
+    assert content_hash(pixels) == content_hash((pixels * np.float32(0.1) - 3).astype(np.float32))
+    assert len({content_hash(one) for one in (pixels, again, pixels[:-1], pixels[:, ::-1])}) == 4
+
+
+def test_grey_window_of_a_large_picture_is_that_of_all_its_pixels():
+    pixels = np.random.default_rng(0).normal(size=(1300, 1100)).astype(np.float32)
+    square, _ = preprocess(_radiograph(pixels), ImageConfig(size=64, crop="none"))
+    low, high = np.percentile(pixels, (0.5, 99.5))
+    clipped = Image.fromarray(((pixels - low) / (high - low)).clip(0, 1).astype(np.float32))
+    frame = frame_of(_radiograph(pixels), ImageConfig(size=64, crop="none"))
+    wanted = np.asarray(clipped.resize((frame.width, frame.height), Image.Resampling.BILINEAR)) * WHITE
+    inside = square[frame.top : frame.top + frame.height, frame.left : frame.left + frame.width]
+    np.testing.assert_allclose(inside, wanted, atol=0.005 * WHITE)
 
 
 def test_content_hash_ignores_units_and_sees_one_changed_pixel():

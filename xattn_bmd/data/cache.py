@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -95,16 +97,15 @@ def cached_images(
     _make_private(folder)
     known = FileDigests(folder)
     home = folder / preprocessing_key(image)
-    digests = _known_digests(paths, known)
+    workers = workers or default_workers()
+    digests = _known_digests(paths, known, workers=workers)
     known.save()
     complete, decoded = len(digests) == len(paths), 0
     opened = _opened(home, digests, size=image.size) if complete else None
     for _ in range(_ATTEMPTS):
         if opened is not None:
             return _as_cache(tuple(paths), opened, preprocessing=home.name, decoded=decoded)
-        decoded += build_map(
-            paths, digests, image=image, home=home, workers=workers or default_workers(), progress=progress
-        )
+        decoded += build_map(paths, digests, image=image, home=home, workers=workers, progress=progress)
         opened = _opened(home, digests, size=image.size)
     if opened is None:
         raise CacheError(
@@ -114,15 +115,18 @@ def cached_images(
     return _as_cache(tuple(paths), opened, preprocessing=home.name, decoded=decoded)
 
 
-def _known_digests(paths: Mapping[str, Path], known: FileDigests) -> dict[str, str]:
+def _known_digests(paths: Mapping[str, Path], known: FileDigests, *, workers: int) -> dict[str, str]:
     """Return the digest of each readable file; the reader explains the others."""
-    digests = {}
-    for name, path in paths.items():
-        try:
-            digests[name] = known.digest(Path(path))
-        except OSError:
-            continue
-    return digests
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="digest") as pool:
+        found = pool.map(partial(_digest, known=known), map(Path, paths.values()))
+        return {name: digest for name, digest in zip(paths, found, strict=True) if digest is not None}
+
+
+def _digest(path: Path, *, known: FileDigests) -> str | None:
+    try:
+        return known.digest(path)
+    except OSError:
+        return None
 
 
 def _opened(home: Path, digests: Mapping[str, str], *, size: int) -> PictureMap | None:

@@ -10,13 +10,12 @@ from PIL import Image
 
 from xattn_bmd.config import ImageConfig
 from xattn_bmd.data.pictures.border import Box, exposed_field
+from xattn_bmd.data.pictures.thinned import thinned
 from xattn_bmd.errors import ConfigError
 from xattn_bmd.types import Radiograph
 
 WHITE = 65535
 """Level of the upper percentile in the cached picture; the lower one is 0."""
-
-_PERCENTILE_SAMPLES = 1024
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,9 @@ class Frame:
         return self.box.shape[0] / self.height, self.box.shape[1] / self.width
 
 
-def preprocess(radiograph: Radiograph, config: ImageConfig) -> tuple[NDArray[np.uint16], tuple[str, ...]]:
+def preprocess(
+    radiograph: Radiograph, config: ImageConfig, *, frame: Frame | None = None
+) -> tuple[NDArray[np.uint16], tuple[str, ...]]:
     """Return the square picture of a radiograph and the steps that made it.
 
     The grey window comes from the picture's own percentiles inside the crop, so nothing is learned from other patients
@@ -52,6 +53,7 @@ def preprocess(radiograph: Radiograph, config: ImageConfig) -> tuple[NDArray[np.
     Args:
         radiograph: as read from its file.
         config: size, crop and percentile window.
+        frame: what :func:`frame_of` found, where the caller has asked already.
 
     Returns:
         ``(size, size)`` uint16, 0 at the lower percentile and 65535 at the upper one, padded with 0; and the steps.
@@ -65,11 +67,13 @@ def preprocess(radiograph: Radiograph, config: ImageConfig) -> tuple[NDArray[np.
         >>> picture.shape, picture.dtype, int(picture[:, :8].max()), steps[-1]
         ((32, 32), dtype('uint16'), 0, 'padded with black to a square: 0 above, 8 on the left')
     """
-    frame = frame_of(radiograph, config)
+    frame = frame or frame_of(radiograph, config)
     box = frame.box
     field = radiograph.pixels[box.top : box.bottom, box.left : box.right]
     low, high = _window(field, config.window)
-    scaled = np.clip((field - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
+    scaled = field - np.float32(low)
+    scaled /= np.float32(high - low)
+    np.clip(scaled, 0.0, 1.0, out=scaled)
     resized = np.asarray(Image.fromarray(scaled).resize((frame.width, frame.height), Image.Resampling.BILINEAR))
     square = np.zeros((config.size, config.size), dtype=np.uint16)
     square[frame.top : frame.top + frame.height, frame.left : frame.left + frame.width] = np.rint(resized * WHITE)
@@ -104,8 +108,7 @@ def picture_spacing(radiograph: Radiograph, frame: Frame) -> tuple[float, float]
 
 
 def _window(field: NDArray[np.float32], percentiles: tuple[float, float]) -> tuple[float, float]:
-    step_rows, step_columns = (max(1, side // _PERCENTILE_SAMPLES) for side in field.shape)
-    low, high = (float(value) for value in np.percentile(field[::step_rows, ::step_columns], percentiles))
+    low, high = (float(value) for value in np.percentile(thinned(field), percentiles))
     if high > low:
         return low, high
     # nearly all pixels share one level: only the extremes still show anything

@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_bmd.data.pictures.thinned import stride, thinned
+
 _TOLERANCE = 0.02
 _FLAT_SHARE = 0.995
 _SMALLEST_SHARE = 0.3
-_SAMPLES = 512
 _PASSES = 3  # a side border can hide the flat rows above it in the first pass
 
 
@@ -47,19 +48,13 @@ def exposed_field(pixels: NDArray[np.float32]) -> Box:
     """
     height, width = pixels.shape
     whole = Box(0, height, 0, width)
-    low, high = np.percentile(_thinned(pixels), (0.5, 99.5))
+    low, high = np.percentile(thinned(pixels), (0.5, 99.5))
     tolerance = max(_TOLERANCE * float(high - low), 1e-12)
     box = whole
     for _ in range(_PASSES):
         box = _cut(pixels, box, tolerance=tolerance)
     kept = min(box.shape[0] / height, box.shape[1] / width)
     return box if kept >= _SMALLEST_SHARE else whole
-
-
-def _thinned(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return every n-th row and column, at least 512 of each where there are as many."""
-    step_rows, step_columns = (max(1, side // _SAMPLES) for side in pixels.shape)
-    return pixels[::step_rows, ::step_columns]
 
 
 def _cut(pixels: NDArray[np.float32], box: Box, *, tolerance: float) -> Box:
@@ -82,7 +77,7 @@ def _flat_ends(lines: NDArray[np.float32], *, tolerance: float) -> tuple[int, in
 def _flat_run(lines: NDArray[np.float32], *, tolerance: float) -> int:
     if not len(lines) or not lines.shape[1]:
         return 0
-    step = max(1, lines.shape[1] // _SAMPLES)
+    step = stride(lines.shape[1])
     level = float(np.median(lines[0, ::step]))
     for position, line in enumerate(lines):
         near = np.abs(line[::step] - level) <= tolerance

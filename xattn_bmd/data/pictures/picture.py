@@ -76,11 +76,12 @@ def decode(path: Path, *, digest: str, image: ImageConfig) -> Picture:
         RadiographError: if the file is not one grey-scale radiograph.
     """
     radiograph = read_radiograph(path)
-    pixels, steps = preprocess(radiograph, image)
+    frame = frame_of(radiograph, image)
+    pixels, steps = preprocess(radiograph, image, frame=frame)
     record = PictureRecord(
         digest=digest,
         content_hash=content_hash(radiograph.pixels),
-        spacing_mm=picture_spacing(radiograph, frame_of(radiograph, image)),
+        spacing_mm=picture_spacing(radiograph, frame),
         steps=(*radiograph.steps, *steps),
     )
     return Picture(pixels=pixels, record=record)

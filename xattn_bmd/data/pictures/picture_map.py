@@ -24,7 +24,7 @@ from xattn_bmd.config import ImageConfig
 from xattn_bmd.data.pictures.picture import Picture, PictureRecord
 from xattn_bmd.errors import CacheError
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 """Raised with every change of reader, preprocessing or file layout, so that no older pixels are ever mixed in."""
 
 _PIXELS, _RECORDS = "pixels.npy", "records.json"

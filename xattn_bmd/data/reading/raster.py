@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,9 @@ def _load(path: Path) -> tuple[Image, list[str]]:
                 )
             image.load()
             orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
-            return (ImageOps.exif_transpose(image) or image), _turned(orientation)
+            steps = _turned(orientation)
+            # exif_transpose copies a picture that stands upright, too
+            return (ImageOps.exif_transpose(image) if steps else image), steps
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as cause:
         raise RadiographError(
             f"An image file must be complete, but {path.name} is cut short or damaged and cannot be decoded; "
@@ -114,11 +117,11 @@ def _from_channels(array: NDArray[np.uint8], *, name: str) -> tuple[NDArray[np.u
 
 def _spacing(path: Path) -> tuple[tuple[float, float] | None, str]:
     """Read the pHYs chunk, which Pillow rounds away."""
-    data = path.read_bytes()
-    position = data.find(b"pHYs", 0, max(data.find(b"IDAT"), 0))
-    if position < 0:
-        return None, "spacing not stated"
-    across, down, unit = struct.unpack(">IIB", data[position + 4 : position + 13])
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        position = data.find(b"pHYs", 0, max(data.find(b"IDAT"), 0))
+        if position < 0:
+            return None, "spacing not stated"
+        across, down, unit = struct.unpack(">IIB", data[position + 4 : position + 13])
     if unit != 1 or not across or not down:
         return None, "spacing not stated"
     if {across, down} <= _SCREEN_PIXELS_PER_METRE:
