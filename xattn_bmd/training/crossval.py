@@ -10,6 +10,7 @@ from xattn_bmd.config import CompareConfig, Preset, Protocol
 from xattn_bmd.data.cache import default_cache_folder
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.folds import FoldPlan
+from xattn_bmd.training.kept_memory import freed_memory_kept
 from xattn_bmd.training.registry import uses_images
 from xattn_bmd.training.request import check_networks, check_request, settled_config
 from xattn_bmd.training.runs.fold_store import fold_folder, is_finished, write_fold
@@ -93,7 +94,7 @@ def compare(
     check_networks(cohort, settings)
     study = Study(cohort, plan, settings, Path(cache) if cache else default_cache_folder())
     needs_images = any(uses_images(name) for name in settings.models)
-    with FitProgress(shown=progress) as bar:
+    with freed_memory_kept(), FitProgress(shown=progress) as bar:
         pictures = _decode(study, bar) if needs_images else {}
         plan.check_leakage(dict(zip(cohort.radiograph_ids, cohort.patient_ids, strict=True)), pictures or None)
         digest = pictures_digest(pictures)
