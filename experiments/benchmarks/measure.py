@@ -1,7 +1,8 @@
 """Print each speed target beside what was measured, in one run, variants in turn, medians.
 
 Run: python experiments/benchmarks/measure.py [--quick] [--only 1 2 7 gpu] [--repeats 3] [--out FILE] [--readme]
-A full run writes results/targets.csv; a quick or partial one writes only where --out says.
+A full run writes results/targets.csv; a quick or partial one writes only where --out says, or, with --update, puts its
+targets' rows in place of the stored ones.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from machine import machine
 from measured import Measured
-from targets_table import TARGETS, printed, write_csv, write_readme
+from targets_table import TARGETS, printed, update_csv, write_csv, write_readme
 
 PARTS = {
     "1": "epoch",
@@ -38,6 +39,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="TARGET")
     parser.add_argument("--repeats", type=int, default=3, help="rounds of the alternating variants")
     parser.add_argument("--out", type=Path, help="CSV file in place of results/targets.csv")
+    parser.add_argument("--update", action="store_true", help="put the rows into results/targets.csv")
     parser.add_argument("--readme", action="store_true", help="put results/targets.csv into the README and end")
     return parser.parse_args()
 
@@ -66,6 +68,8 @@ def main() -> None:
         return write_readme()
     rows = collected(asked)
     print(f"\n{printed(rows)}\n\nmachine: {machine()}; medians of n runs{'; QUICK sizes' if asked.quick else ''}")
+    if asked.update and not asked.quick:
+        update_csv(rows, machine=machine())
     whole = not asked.quick and set(asked.only) == set(PARTS)
     path = asked.out or (TARGETS if whole else None)
     if path is not None:

@@ -18,10 +18,41 @@ BEGIN, END = "<!-- targets: begin -->", "<!-- targets: end -->"
 def write_csv(rows: Sequence[Measured], *, machine: str, path: Path) -> None:
     """Write one line a row."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _write([list(COLUMNS), *_lines(rows, machine)], path)
+
+
+def update_csv(rows: Sequence[Measured], *, machine: str, path: Path = TARGETS) -> None:
+    """Put rows in place of the stored ones of the same targets; the other targets' rows stay.
+
+    Raises:
+        ValueError: if no whole run is stored, or one of the rows could not be measured.
+    """
+    failed = [row.target for row in rows if "failed" in row.target]
+    if failed or not path.exists():
+        raise ValueError(f"{path.name} is updated after a whole run, with rows that were measured; found: {failed}.")
+    with path.open(newline="") as file:
+        stored = list(csv.reader(file))
+    numbers = {_number(row.target) for row in rows}
+    kept = [line for line in stored[1:] if _number(line[0]) not in numbers]
+    _write([stored[0], *sorted([*kept, *_lines(rows, machine)], key=lambda line: _place(line[0]))], path)
+
+
+def _lines(rows: Sequence[Measured], machine: str) -> list[list[str]]:
+    return [[row.target, row.wanted, f"{row.measured:.6g}", row.unit, str(row.n), machine] for row in rows]
+
+
+def _write(lines: Sequence[Sequence[str]], path: Path) -> None:
     with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows([row.target, row.wanted, f"{row.measured:.6g}", row.unit, row.n, machine] for row in rows)
+        csv.writer(file).writerows(lines)
+
+
+def _number(target: str) -> str:
+    return target.split()[0]
+
+
+def _place(target: str) -> tuple[bool, int]:
+    number = _number(target)
+    return (False, int(number)) if number.isdigit() else (True, 0)
 
 
 def met(wanted: str, measured: float) -> str:
@@ -68,7 +99,9 @@ def markdown(path: Path = TARGETS) -> str:
         cell = _short(value) if value != value else f"{_short(value)} {row['unit']}"
         lines.append(f"| {row['target']} | {row['wanted']} | {cell} | {row['n']} | {met(row['wanted'], value)} |")
     machines = "; ".join(dict.fromkeys(row["machine"] for row in rows))
-    return "\n".join([*lines, "", f"Medians of n runs, variants in turn, in one run. Machine: {machines}."])
+    return "\n".join(
+        [*lines, "", f"Medians of n runs; the variants of a target ran in turn, in one run. Machine: {machines}."]
+    )
 
 
 def write_readme(readme: Path = HERE / "README.md", *, path: Path = TARGETS) -> None:
