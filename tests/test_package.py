@@ -1,5 +1,6 @@
 """The package as a whole: light to import, names that resolve, no banned imports."""
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,24 @@ def test_every_public_name_resolves_and_is_documented():
     for name in xattn_bmd.__all__:
         assert getattr(xattn_bmd, name).__doc__, name
     assert set(xattn_bmd.__all__) <= set(dir(xattn_bmd))
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_loading_a_name_leaves_the_garbage_collector_as_it_was(before, monkeypatch):
+    seen = []
+    switch = {True: gc.enable, False: gc.disable}
+    real = xattn_bmd.import_module
+    monkeypatch.setattr(xattn_bmd, "import_module", lambda name: seen.append(gc.isenabled()) or real(name))
+    try:
+        switch[before]()
+        xattn_bmd.__getattr__("compare")
+        assert seen == [False] and gc.isenabled() == before
+        monkeypatch.setattr(xattn_bmd, "import_module", lambda name: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            xattn_bmd.__getattr__("compare")
+        assert gc.isenabled() == before
+    finally:
+        gc.enable()
 
 
 def test_unknown_name_is_refused_with_the_known_ones():

@@ -10,7 +10,9 @@ Example:
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -71,9 +73,20 @@ __all__ = sorted(_HOMES)
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'xattn_bmd' has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
-    value = getattr(import_module(f"xattn_bmd.{_HOMES[name]}"), name)
+    value = getattr(_loaded(f"xattn_bmd.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
+
+
+def _loaded(module: str) -> ModuleType:
+    """Import a module with the garbage collector paused: the many objects of torch and its kin are all kept."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return import_module(module)
+    finally:
+        if collects:
+            gc.enable()
 
 
 def __dir__() -> list[str]:

@@ -33,8 +33,7 @@ def demo_command(
         models: names of the models; all six of the demo by default.
         workers: fits at a time; one for each CPU core, at most 4, by default. The results are the same.
     """
-    from xattn_bmd.data.cohort import Cohort
-    from xattn_bmd.training.crossval import compare
+    from xattn_bmd import Cohort, compare
     from xattn_bmd.training.workers.cluster import automatic_workers
 
     root = Path(out)
@@ -92,8 +91,7 @@ def compare_command(
         workers: fits at a time, each in a process of this machine (1); the results are the same.
         scheduler: address tcp://HOST:PORT of a running dask scheduler whose workers do the fits instead.
     """
-    from xattn_bmd.data.cohort import Cohort
-    from xattn_bmd.training.crossval import compare
+    from xattn_bmd import Cohort, compare
 
     opened = Cohort.from_csv(cohort, images=images, config=config)
     base = _configured(preset, settings)

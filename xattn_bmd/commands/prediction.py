@@ -34,7 +34,7 @@ def predict_command(
     from rich.console import Console
     from rich.progress import Progress
 
-    from xattn_bmd.training.prediction.predictor import Predictor
+    from xattn_bmd import Predictor
 
     loaded = Predictor.load(predictor)
     with Progress(console=Console(stderr=True)) as bar:
@@ -66,10 +66,8 @@ def evaluate_command(
         images: folder of the radiographs.
         config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
     """
-    from xattn_bmd.data.cohort import Cohort
+    from xattn_bmd import Cohort, Predictor, evaluate
     from xattn_bmd.report.drop import drop_text
-    from xattn_bmd.training.external import evaluate
-    from xattn_bmd.training.prediction.predictor import Predictor
 
     opened = Cohort.from_csv(cohort, images=images, config=config)
     evaluation = evaluate(Predictor.load(predictor), opened, out=out)
