@@ -4,7 +4,9 @@ Run ``python femur_asset.py --data FOLDER_WITH_SHAPES --out xattn_bmd/simulate/a
 
 Source: the 26 left femora of gias2 0.7.14 (MPL-2.0). Every femur is brought to the mean by a similarity transform
 of its proximal part (so size leaves the components and is set by stature and sex instead), put with its head centre
-at the origin, and decomposed. Coordinates: x lateral, y posterior, z up, mm.
+at the origin, and decomposed. The components are only coordinates: the scores of the single femora are kept, and two
+populations, of 16 and of the other 10 femora, are drawn from their own means and covariances.
+Coordinates: x lateral, y posterior, z up, mm.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ import numpy as np
 PROXIMAL_MM = 255.0
 MODES = 20
 STEP_MM = 0.02
+BENCHMARK = 16
+"""Femora whose variation the benchmark's hips show; the others are kept for the bone encoder's own hips."""
 
 
 def main() -> None:
@@ -46,6 +50,8 @@ def main() -> None:
         radius,
     )
     modes = components[:MODES].reshape(MODES, -1, 3) * sd[:MODES, None, None]
+    scores = ((aligned - average).reshape(len(aligned), -1) @ components[:MODES].T) / sd[:MODES]
+    benchmark = np.sort(np.random.default_rng(0).permutation(len(aligned))[:BENCHMARK])
     print("left over, mm rms:", round(_rms(aligned, average, modes), 3))
     neck = _neck_ring(average, radius)
     step = np.abs(modes).max(axis=(1, 2)) / 32767
@@ -54,6 +60,8 @@ def main() -> None:
         mean=np.round(average / STEP_MM).astype(np.int16),
         mean_step_mm=np.float32(STEP_MM),
         modes=np.round(modes / step[:, None, None]).astype(np.int16),
+        scores=scores.astype(np.float32),
+        benchmark=benchmark.astype(np.uint8),
         mode_step_mm=step.astype(np.float64),
         faces=faces.astype(np.uint16),
         head=np.flatnonzero(head).astype(np.uint16),

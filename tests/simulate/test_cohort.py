@@ -112,6 +112,46 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
     assert content(tmp_path) == {"mine.txt": b"keep"}
 
 
+def test_repeated_radiographs_share_hip_and_label(tmp_path):
+    table = pd.read_csv(simulate_cohort(tmp_path / "h", n=2, size=SIZE, repeats=3, workers=1))
+    assert len(table) == 6 and table.radiograph_id.is_unique
+    assert [len(set(group.fn_bmd)) for _, group in table.groupby(["patient_id", "side"])] == [1, 1]
+    pixels = {(tmp_path / "h/images" / name).read_bytes() for name in table.image}
+    assert len(pixels) == 6
+
+
+def test_real_people_are_given_radiographs(tmp_path):
+    people = pd.DataFrame(
+        {"sex": ["F", "M"], "age": [66, 71], "height": [158, 177], "weight": [60, 88], "fn_bmd": [0.62, 0.81]}
+    )
+    root = tmp_path / "i"
+    table = pd.read_csv(simulate_cohort(root, subjects=people, scale="hologic", size=SIZE, workers=1))
+    assert table.fn_bmd.to_numpy() == pytest.approx([0.62, 0.81], rel=0.06)
+    assert yaml.safe_load((root / "cohort.yaml").read_text())["reference"] == "hologic_femoral_neck_white_female"
+    assert pd.read_csv(root / "truth/rows.csv").table_row.tolist() == [0, 1]
+    facts = pd.read_csv(root / "truth/truth.csv")
+    assert facts.dxa_bmd.to_numpy() == pytest.approx(1.1576 * people.fn_bmd.to_numpy() + 0.0447, abs=1e-3)
+    with pytest.raises(SimulationError, match=r"other settings.*subjects"):
+        simulate_cohort(root, subjects=people.assign(weight=[61, 88]), scale="hologic", size=SIZE, workers=1)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"n": 2}, "subjects and n were both given"),
+        ({"preset": "hcs"}, "subjects and preset"),
+        ({"repeats": 0}, "at least 1 radiograph"),
+        ({"subjects": None, "scale": "hologic"}, "on the Lunar scale"),
+        ({"scale": None}, "name the DXA device"),
+    ],
+)
+def test_contradicting_settings_are_refused(tmp_path, change, words):
+    people = pd.DataFrame({"sex": ["F"], "age": [66], "height": [158], "weight": [60], "fn_bmd": [0.62]})
+    with pytest.raises(SimulationError, match=words):
+        simulate_cohort(tmp_path / "j", **({"subjects": people, "scale": "lunar", "size": SIZE, "workers": 1} | change))
+    assert not (tmp_path / "j").exists()
+
+
 @pytest.mark.parametrize("change", [{"size": 63}, {"size": 97}, {"size": 8192}, {"workers": 0}, {"n": 0}, {"seed": -1}])
 def test_impossible_settings_leave_nothing(tmp_path, change):
     with pytest.raises(SimulationError):

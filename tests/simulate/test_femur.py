@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from xattn_bmd.simulate.femur import MODE_LIMIT_SD, build_femur, femur_model, sample_femur, turn
+from xattn_bmd.simulate.femur import MODE_LIMIT_SD, build_femur, femur_model, population, sample_femur, turn
 from xattn_bmd.simulate.mesh import vertex_normals
 
 
@@ -55,3 +55,38 @@ def test_turning_keeps_lengths_and_returns():
         turned = turn(points, about=axis, degrees=30)
         np.testing.assert_allclose(np.linalg.norm(turned, axis=1), np.linalg.norm(points, axis=1))
         np.testing.assert_allclose(turn(turned, about=axis, degrees=-30), points)
+
+
+@pytest.mark.parametrize("femora, bones", [("benchmark", 16), ("pretraining", 10)])
+def test_a_population_has_the_mean_and_covariance_of_its_own_femora(femora, bones):
+    model = femur_model()
+    own = np.isin(np.arange(26), model.benchmark) == (femora == "benchmark")
+    mean, components = population(femora)
+    assert own.sum() == bones and components.shape == (bones - 1, 20)
+    np.testing.assert_allclose(mean, model.scores[own].mean(axis=0))
+    np.testing.assert_allclose(components.T @ components, np.cov(model.scores[own].T), atol=1e-9)
+
+
+def test_no_femur_is_in_both_populations():
+    """Every bone of one population lies in the span of its own bones, and none of the other's does."""
+
+    def outside(femora, scores):
+        mean, components = population(femora)
+        unit = components / np.linalg.norm(components, axis=1, keepdims=True)
+        away = scores - mean
+        return np.linalg.norm(away - away @ unit.T @ unit, axis=1)
+
+    model = femur_model()
+    own = np.isin(np.arange(26), model.benchmark)
+    assert outside("benchmark", model.scores[own]).max() < 1e-5 < 0.1 < outside("benchmark", model.scores[~own]).min()
+    assert (
+        outside("pretraining", model.scores[~own]).max() < 1e-5 < 0.1 < outside("pretraining", model.scores[own]).min()
+    )
+
+
+def test_the_population_decides_the_bone():
+    first, second = (
+        sample_femur(np.random.default_rng(0), height_cm=165, sex="female", femora=femora)
+        for femora in ("benchmark", "pretraining")
+    )
+    assert not np.allclose(first.mesh.vertices, second.mesh.vertices, atol=0.5)

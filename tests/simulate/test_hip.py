@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
+from xattn_bmd.errors import SimulationError
 from xattn_bmd.simulate.hip import Pose, simulate_hip
 from xattn_bmd.simulate.subjects import draw_hips
 
@@ -87,6 +88,36 @@ def test_two_hips_of_one_person_share_the_bone_but_not_the_picture():
     assert dict(first.facts)["head_radius_mm"] == dict(second.facts)["head_radius_mm"]
     assert dict(first.facts)["rotation_deg"] != dict(second.facts)["rotation_deg"]
     assert not np.array_equal(first.pixels, second.pixels)
+
+
+def test_two_visits_of_one_hip_share_bone_and_mineral_but_not_pose_and_exposure(hips):
+    first, second = (simulate_hip(dataclasses.replace(hips[0], index=index), seed=0, size=SIZE) for index in (0, 900))
+    facts = [dict(picture.facts) for picture in (first, second)]
+    for name in ("head_radius_mm", "anteversion_deg", "cortical_share", "trabecular_g_cm3", "dxa_bmd", "body_depth_mm"):
+        assert facts[0][name] == facts[1][name]
+    for name in ("rotation_deg", "abduction_deg", "posed_neck_bmd"):
+        assert facts[0][name] != facts[1][name]
+    assert not np.array_equal(first.pixels, second.pixels)
+
+
+@pytest.mark.parametrize("site", ["site_a", "site_b", "site_c", "site_d"])
+def test_every_hospital_shows_the_bone_in_its_own_tones(hips, site):
+    picture = simulate_hip(dataclasses.replace(hips[1], site=site), seed=0, size=SIZE)
+    grey = displayed(picture)
+    assert picture.site.name == site and picture.kvp in picture.site.kvp
+    assert grey.std() > 0.15 and np.mean((grey > 0.02) & (grey < 0.98)) > 0.6
+
+
+def test_a_varied_hospital_differs_from_picture_to_picture(hips):
+    sites = [simulate_hip(dataclasses.replace(hip, site="varied"), seed=0, size=64).site for hip in hips[:12]]
+    assert len({site.latitude for site in sites}) == 12
+    assert {site.photometric for site in sites} == {"MONOCHROME1", "MONOCHROME2"}
+    assert {site.shutter for site in sites} == {True, False}
+
+
+def test_an_unknown_hospital_is_refused(hips):
+    with pytest.raises(SimulationError, match="site_a, site_b, site_c, site_d, but 'elsewhere'"):
+        simulate_hip(dataclasses.replace(hips[0], site="elsewhere"), seed=0, size=SIZE)
 
 
 def test_a_pose_of_nothing_moves_nothing():

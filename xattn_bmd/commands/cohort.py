@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 
 def simulate_command(
-    out: str, *, n: int = 233, preset: Literal["hcs", "screening"] = "hcs", seed: int = 0, workers: int | None = None
+    out: str,
+    *,
+    n: int | None = None,
+    preset: Literal["hcs", "screening", "external_c", "external_d", "pretraining"] | None = None,
+    subjects: str | None = None,
+    scale: Literal["lunar", "hologic"] | None = None,
+    repeats: int = 1,
+    seed: int = 0,
+    size: int = 512,
+    workers: int | None = None,
 ) -> None:
     """Simulate hip radiographs as DICOM files with a clinical table and the truth behind them.
 
     Args:
         out: folder to write: images/, cohort.csv, cohort.yaml, truth/.
-        n: number of radiographs.
-        preset: kind of people: "hcs" (the original study's shape) or "screening" (age 50 to 85).
+        n: number of hips; 233 by default.
+        preset: kind of people and hospitals; "hcs" (the original study's shape) by default.
+        subjects: CSV of real people with a measured density, in place of n and preset.
+        scale: DXA scale of that table; asked for with it.
+        repeats: radiographs of each hip.
         seed: seed; the same seed gives the same files.
+        size: rows and columns of each picture.
         workers: processes; all cores by default.
     """
-    table = simulate_with_bar(Path(out), n=n, preset=preset, seed=seed, workers=workers)
-    print(f"{n} simulated radiographs: {table}")
+    from xattn_bmd.simulate.cohort import simulate_cohort
+
+    with _bar() as advanced:
+        table = simulate_cohort(
+            out,
+            n=n,
+            preset=preset,
+            subjects=subjects,
+            scale=scale,
+            repeats=repeats,
+            seed=seed,
+            size=size,
+            workers=workers,
+            progress=advanced,
+        )
+    print(f"simulated radiographs: {table}")
 
 
 def check_command(cohort: str, *, images: str | None = None, config: str | None = None) -> None:
@@ -42,22 +71,19 @@ def check_command(cohort: str, *, images: str | None = None, config: str | None 
     print(f"no errors: {len(opened)} radiographs of {len(set(opened.patient_ids))} patients")
 
 
-def simulate_with_bar(
-    out: Path, *, n: int, preset: Literal["hcs", "screening"], seed: int, workers: int | None
-) -> Path:
-    """Simulate a cohort, show how far it is, and return its table."""
+def simulate_with_bar(out: Path, *, n: int, seed: int, workers: int | None) -> Path:
+    """Simulate a cohort of the shape of the original study, show how far it is, and return its table."""
+    from xattn_bmd.simulate.cohort import simulate_cohort
+
+    with _bar() as advanced:
+        return simulate_cohort(out, n=n, seed=seed, workers=workers, progress=advanced)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import Progress
 
-    from xattn_bmd.simulate.cohort import simulate_cohort
-
     with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("simulating radiographs", total=n)
-        return simulate_cohort(
-            out,
-            n=n,
-            preset=preset,
-            seed=seed,
-            workers=workers,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+        task = bar.add_task("simulating radiographs", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -6,6 +6,7 @@ fascial planes and gas are laid over it. Depth follows body mass index and sex. 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,13 +67,19 @@ def sample_body(rng: np.random.Generator, *, bmi: float, sex: str, midline: floa
     )
 
 
-def soft_tissue(rng: np.random.Generator, *, body: Body, beam: Beam) -> Tissue:
+def soft_tissue(inside: np.random.Generator, rng: np.random.Generator, *, body: Body, beam: Beam) -> Tissue:
     """Return muscle and fat along every ray of the picture.
+
+    Args:
+        inside: draws what stays with the person: how muscle and fat lie.
+        rng: draws what differs from visit to visit: bowel gas.
+        body: its size.
+        beam: the geometry.
 
     Example:
         >>> beam = Beam(size=64, spacing_mm=4.0, source_detector_mm=1100.0, source_hip_mm=980.0, centre_mm=(0, -40))
         >>> body = sample_body(np.random.default_rng(0), bmi=27.0, sex="male", midline=-85.0)
-        >>> 120 < float(soft_tissue(np.random.default_rng(0), body=body, beam=beam).total[24, 32]) < 280
+        >>> 120 < float(soft_tissue(*map(np.random.default_rng, (0, 1)), body=body, beam=beam).total[24, 32]) < 280
         True
     """
     x, z = beam.plane_axes()
@@ -83,12 +90,12 @@ def soft_tissue(rng: np.random.Generator, *, body: Body, beam: Beam) -> Tissue:
         lean
         * (
             1
-            + 0.025 * _field(rng, beam.size, 26.0 * beam.size / 260)
-            + 0.016 * _field(rng, beam.size, 8.0 * beam.size / 260)
+            + 0.0875 * _field(inside, beam.size, 26.0 * beam.size / 260)
+            + 0.056 * _field(inside, beam.size, 8.0 * beam.size / 260)
         ),
         skin,
     )
-    swap = _bellies(rng, x, z) * np.clip(lean / 150, 0, 1)
+    swap = _bellies(inside, x, z) * np.clip(lean / 150, 0, 1)
     muscle = np.clip(lean * 0.88 + swap, 0.0, skin)
     gas = _gas(rng, x, z, body)
     muscle = np.maximum(muscle - 0.8 * gas, 0)
@@ -131,31 +138,39 @@ _MUSCLES = (
 
 
 def _bellies(rng: np.random.Generator, x: Image, z: Image) -> Image:
-    """Return muscle that takes the place of fat along some bellies; their rims show as soft planes."""
+    """Return muscle that takes the place of fat along some bellies; their rims show as soft planes.
+
+    Made at half the resolution of the picture.
+    """
+    half = np.float32(0.5)
+    x, z = half * (x[:, ::2] + x[:, 1::2]), half * (z[::2] + z[1::2])
     total = np.zeros(np.broadcast_shapes(x.shape, z.shape), dtype=np.float32)
     for (x0, z0), (x1, z1), radius, depth in _MUSCLES:
-        shift = rng.normal(0, 5, size=4)
+        shift = rng.normal(0, 5, size=4).tolist()
         x0, z0, x1, z1 = x0 + shift[0], z0 + shift[1], x1 + shift[2], z1 + shift[3]
-        length = np.hypot(x1 - x0, z1 - z0)
-        along = ((x - x0) * (x1 - x0) + (z - z0) * (z1 - z0)) / length
-        across = ((x - x0) * (z1 - z0) - (z - z0) * (x1 - x0)) / length
-        bend = 6 * np.sin(np.pi * along / length)
-        inside = np.maximum(1 - ((across - bend) / (radius * np.exp(rng.normal(0, 0.12)))) ** 2, 0) ** 0.75
-        ends = 1 / ((1 + np.exp(-(along + 4) / 6)) * (1 + np.exp((along - length - 4) / 6)))
-        total += (1.2 * depth * np.exp(rng.normal(0, 0.25)) * inside * ends).astype(np.float32)
-    return total - np.float32(11.0)
+        length = math.hypot(x1 - x0, z1 - z0)
+        along = (x - x0) * ((x1 - x0) / length) + (z - z0) * ((z1 - z0) / length)
+        across = (x - x0) * ((z1 - z0) / length) - (z - z0) * ((x1 - x0) / length)
+        across -= 6 * np.sin(along * (math.pi / length))
+        across *= 1 / (radius * math.exp(rng.normal(0, 0.12)))
+        inside = np.maximum(1 - across * across, 0)
+        inside = np.sqrt(inside * np.sqrt(inside))
+        ends = (1 + np.exp(along * (-1 / 6) - 4 / 6)) * (1 + np.exp(along * (1 / 6) - (length + 4) / 6))
+        total += 1.2 * depth * math.exp(rng.normal(0, 0.25)) * inside / ends
+    enlarged: Image = zoom(total, 2, order=1, grid_mode=True, mode="nearest")
+    return enlarged - np.float32(11.0)
 
 
 def _gas(rng: np.random.Generator, x: Image, z: Image, body: Body) -> Image:
     """Return the depth of bowel gas in the pelvis, mm; none in many pictures."""
     total = np.zeros(np.broadcast_shapes(x.shape, z.shape), dtype=np.float32)
     for _ in range(rng.poisson(1.6)):
-        centre = (body.midline + rng.normal(8, 22), rng.uniform(8, 95))
-        size = rng.uniform(6, 17) * np.array([1.0, rng.uniform(0.6, 1.3)])
-        spin = rng.uniform(0, np.pi)
-        dx, dz = x - centre[0], z - centre[1]
-        a = (np.cos(spin) * dx + np.sin(spin) * dz) / size[0]
-        b = (np.cos(spin) * dz - np.sin(spin) * dx) / size[1]
-        wobble = 1 + 0.12 * np.sin(3 * np.arctan2(b, a) + rng.uniform(0, 6))
-        total += (1.5 * size.mean() * np.maximum(1 - (a * a + b * b) * wobble, 0) ** 0.5).astype(np.float32)
+        dx, dz = x - (body.midline + float(rng.normal(8, 22))), z - float(rng.uniform(8, 95))
+        wide = float(rng.uniform(6, 17))
+        high = wide * float(rng.uniform(0.6, 1.3))
+        spin = float(rng.uniform(0, math.pi))
+        a = dx * (math.cos(spin) / wide) + dz * (math.sin(spin) / wide)
+        b = dz * (math.cos(spin) / high) - dx * (math.sin(spin) / high)
+        wobble = 1 + 0.12 * np.sin(3 * np.arctan2(b, a) + float(rng.uniform(0, 6)))
+        total += 0.75 * (wide + high) * np.sqrt(np.maximum(1 - (a * a + b * b) * wobble, 0))
     return np.minimum(total, 0.3 * body.depth)

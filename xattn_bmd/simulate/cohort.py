@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import multiprocessing
@@ -10,22 +11,30 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xattn_bmd.atomic import atomic_write, remove_partials
 from xattn_bmd.errors import SimulationError
 from xattn_bmd.simulate.assets import asset_fingerprint
 from xattn_bmd.simulate.dicom import dicom_bytes
+from xattn_bmd.simulate.given_people import given_hips
 from xattn_bmd.simulate.hip import simulate_hip
+from xattn_bmd.simulate.person import Hip, Scale
 from xattn_bmd.simulate.presets import PresetName
-from xattn_bmd.simulate.subjects import Hip, draw_hips
+from xattn_bmd.simulate.subjects import draw_hips
 from xattn_bmd.simulate.truth import AREAL_STEP, load_truth, truth_bytes
 
-VERSION = "hip-bench-0"
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERSION = "hip-bench-1"
 """Version of the simulated hips; any change that alters a file changes it."""
 
 _SMALLEST, _LARGEST = 64, 4096
+_HIPS = 233
+_PRESET: PresetName = "hcs"
 _COLUMNS = (
     "radiograph_id", "patient_id", "image", "side", "site", "sex", "age_xray", "age_dxa", "height", "weight", "bmi",
     "smoking", "alcohol", "activity", "diet", "fn_bmd",
@@ -35,7 +44,7 @@ id: radiograph_id
 patient: patient_id
 image: image
 target: {column: fn_bmd, unit: g/cm2, range: [0.2, 2.0]}
-reference: lunar_femoral_neck_white_female
+reference: {scale}_femoral_neck_white_female
 numeric:
   age_xray: {unit: years, range: [18, 110]}
   age_dxa: {unit: years, range: [18, 110]}
@@ -58,8 +67,11 @@ simulated: true
 def simulate_cohort(
     out: str | Path,
     *,
-    n: int = 233,
-    preset: PresetName = "hcs",
+    n: int | None = None,
+    preset: PresetName | None = None,
+    subjects: str | Path | pd.DataFrame | None = None,
+    scale: Scale | None = None,
+    repeats: int = 1,
     seed: int = 0,
     size: int = 512,
     workers: int | None = None,
@@ -67,14 +79,22 @@ def simulate_cohort(
 ) -> Path:
     """Simulate a cohort of hips: DICOM files, clinical table, roles and truth.
 
-    Writes ``out/images/<radiograph_id>.dcm``, ``out/truth/<radiograph_id>.npz``, ``out/truth/truth.csv``,
+    Writes ``out/images/<radiograph_id>.dcm``, ``out/truth/<radiograph_id>.npz``, ``out/truth/truth.csv``
+    (and ``rows.csv``: which row of a table of people each radiograph shows),
     ``out/cohort.yaml`` and, last, ``out/cohort.csv``. The same settings give the same files bit for bit, in any order
     and with any number of workers. A run that was interrupted continues where it stopped.
 
     Args:
         out: the folder; new, empty, or one that the same settings began.
-        n: number of radiographs; about 8 % of the patients contribute two.
-        preset: ``"hcs"`` (age 71.6-80.6, 48.9 % women) or ``"screening"`` (age 50-85); both on the Lunar scale.
+        n: number of hips, 233 unless stated; about 8 % of the patients contribute two.
+        preset: the people and their hospitals: ``"hcs"`` (age 71.6-80.6, 48.9 % women; taken unless stated),
+            ``"screening"`` (age 50-85), the external hospitals ``"external_c"`` and ``"external_d"``, or
+            ``"pretraining"`` (other femora and processing than all of these); all on the Lunar scale.
+        subjects: a table of real people with a measured density, in place of ``n`` and ``preset``; see
+            :func:`~xattn_bmd.simulate.given_people.given_hips` for its columns.
+        scale: device scale of the table's densities and of the labels, ``"lunar"`` or ``"hologic"``; asked for with
+            ``subjects``, Lunar without.
+        repeats: radiographs of each hip, each positioned and exposed anew; the label stays.
         seed: 0 or more.
         size: rows and columns of each picture; even, 64 to 4096.
         workers: processes; None takes one per CPU core. With more than one, a script must guard its own
@@ -85,7 +105,7 @@ def simulate_cohort(
         The path of ``cohort.csv``.
 
     Raises:
-        SimulationError: for impossible settings, a folder that other settings or another program made, a
+        SimulationError: for impossible settings or people, a folder that other settings or another program made, a
             damaged installation, or a full disk; nothing half-written stays.
 
     Example:
@@ -94,41 +114,74 @@ def simulate_cohort(
         >>> table.name, len(table.read_text().splitlines())
         ('cohort.csv', 3)
     """
-    _check(size, workers)
-    hips = draw_hips(n=n, preset=preset, seed=seed)
+    _check(size, workers, repeats)
+    hips = _people(n=n, preset=preset, subjects=subjects, scale=scale, seed=seed)
     root = Path(out)
-    _claim(
-        root,
-        settings={
-            "version": VERSION,
-            "assets": asset_fingerprint(),
-            "n": n,
-            "preset": preset,
-            "seed": seed,
-            "size": size,
-        },
-    )
-    for folder in (root, root / "images", root / "truth"):
-        remove_partials(folder)
-    waiting = [hip for hip in hips if not all(path.exists() for path in _paths(root, hip))]
-    finished = n - len(waiting)
-    if progress is not None and finished:
-        progress(finished, n)
-    for _ in _run(root, waiting, seed=seed, size=size, workers=workers or os.cpu_count() or 1):
-        finished += 1
-        if progress is not None:
-            progress(finished, n)
-    _write_tables(root, hips)
+    people = {"subjects": _digest(hips), "scale": scale} if subjects is not None else {"n": len(hips)}
+    drawn = {} if subjects is not None else {"preset": preset or _PRESET}
+    made = {"seed": seed, "size": size, "repeats": repeats}
+    _claim(root, settings={"version": VERSION, "assets": asset_fingerprint(), **people, **drawn, **made})
+    visits = [replace(hip, index=hip.index * repeats + visit) for hip in hips for visit in range(repeats)]
+    _radiograph(root, visits, seed=seed, size=size, workers=workers or os.cpu_count() or 1, progress=progress)
+    _write_tables(root, visits, scale=scale or "lunar")
     return root / "cohort.csv"
 
 
-def _check(size: int, workers: int | None) -> None:
+def _people(
+    *,
+    n: int | None,
+    preset: PresetName | None,
+    subjects: str | Path | pd.DataFrame | None,
+    scale: Scale | None,
+    seed: int,
+) -> tuple[Hip, ...]:
+    if subjects is None:
+        if scale not in (None, "lunar"):
+            raise SimulationError(f"People of a preset are on the Lunar scale, but scale is {scale!r}; leave it out.")
+        return draw_hips(n=_HIPS if n is None else n, preset=preset or _PRESET, seed=seed)
+    if n is not None or preset is not None:
+        raise SimulationError(
+            f"People come from a table or from a preset, but subjects and {'n' if n is not None else 'preset'} were "
+            "both given; leave one out."
+        )
+    return given_hips(subjects, seed=seed, scale=scale)
+
+
+def _digest(hips: tuple[Hip, ...]) -> str:
+    return hashlib.sha256(repr(hips).encode()).hexdigest()[:16]
+
+
+def _radiograph(
+    root: Path,
+    hips: list[Hip],
+    *,
+    seed: int,
+    size: int,
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Make the radiographs that the folder lacks."""
+    for folder in (root, root / "images", root / "truth"):
+        remove_partials(folder)
+    waiting = [hip for hip in hips if not all(path.exists() for path in _paths(root, hip))]
+    finished = len(hips) - len(waiting)
+    if progress is not None and finished:
+        progress(finished, len(hips))
+    for _ in _run(root, waiting, seed=seed, size=size, workers=workers):
+        finished += 1
+        if progress is not None:
+            progress(finished, len(hips))
+
+
+def _check(size: int, workers: int | None, repeats: int) -> None:
     if not _SMALLEST <= size <= _LARGEST or size % AREAL_STEP:
         raise SimulationError(
             f"The size must be an even number of pixels from {_SMALLEST} to {_LARGEST}, but it is {size}; change it."
         )
     if workers is not None and workers < 1:
         raise SimulationError(f"The simulation needs at least 1 worker, but workers is {workers}; ask for 1 or more.")
+    if repeats < 1:
+        raise SimulationError(f"Each hip needs at least 1 radiograph, but repeats is {repeats}; ask for 1 or more.")
 
 
 def _claim(root: Path, *, settings: dict[str, Any]) -> None:
@@ -191,10 +244,13 @@ def _make(root: Path, hip: Hip, seed: int, size: int) -> None:
     atomic_write(image, dicom_bytes(picture, hip, seed=seed), error=SimulationError)
 
 
-def _write_tables(root: Path, hips: tuple[Hip, ...]) -> None:
+def _write_tables(root: Path, hips: list[Hip], *, scale: Scale) -> None:
     facts = [{"radiograph_id": hip.radiograph_id} | load_truth(_paths(root, hip)[0]).facts for hip in hips]
     atomic_write(root / "truth" / "truth.csv", _csv_text(facts, tuple(facts[0])), error=SimulationError)
-    atomic_write(root / "cohort.yaml", _ROLES, error=SimulationError)
+    if any(hip.row is not None for hip in hips):
+        rows = [{"radiograph_id": hip.radiograph_id, "table_row": hip.row} for hip in hips]
+        atomic_write(root / "truth" / "rows.csv", _csv_text(rows, tuple(rows[0])), error=SimulationError)
+    atomic_write(root / "cohort.yaml", _ROLES.replace("{scale}", scale), error=SimulationError)
     atomic_write(root / "cohort.csv", _csv_text([_row(hip) for hip in hips], _COLUMNS), error=SimulationError)
 
 

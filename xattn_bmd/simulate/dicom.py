@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
 
     from xattn_bmd.simulate.hip import HipPicture
-    from xattn_bmd.simulate.subjects import Hip
+    from xattn_bmd.simulate.person import Hip
 
 _DX_FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
 _EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from xattn_bmd.errors import SimulationError
 from xattn_bmd.simulate.assets import load_arrays
 from xattn_bmd.simulate.mesh import Floats, Mesh
+from xattn_bmd.simulate.presets import Femora
 
 MODE_LIMIT_SD = 2.0
 _MEAN_STATURE_CM = 170.0
@@ -22,7 +23,9 @@ class FemurModel:
 
     Attributes:
         mean: ``(N, 3)`` mm.
-        modes: ``(M, N, 3)`` displacement of one SD of each component, mm.
+        modes: ``(M, N, 3)`` displacement of one SD of each component of all 26 femora, mm.
+        scores: ``(26, M)`` of the single femora, SD.
+        benchmark: ``(16,)`` which of them are the benchmark's.
         faces: ``(F, 3)``.
         cortex: ``(N,)`` typical cortical thickness, mm.
         head: indices of the vertices on the femoral head.
@@ -32,6 +35,8 @@ class FemurModel:
 
     mean: Floats
     modes: Floats
+    scores: Floats
+    benchmark: NDArray[np.int64]
     faces: NDArray[np.int64]
     cortex: Floats
     head: NDArray[np.int64]
@@ -68,6 +73,8 @@ def femur_model() -> FemurModel:
         return FemurModel(
             mean=stored["mean"] * float(stored["mean_step_mm"]),
             modes=stored["modes"] * stored["mode_step_mm"][:, None, None],
+            scores=stored["scores"].astype(np.float64),
+            benchmark=stored["benchmark"].astype(np.int64),
             faces=stored["faces"].astype(np.int64),
             cortex=stored["cortex_mm"] * float(stored["cortex_step_mm"]),
             head=stored["head"].astype(np.int64),
@@ -80,8 +87,29 @@ def femur_model() -> FemurModel:
         ) from cause
 
 
-def sample_femur(rng: np.random.Generator, *, height_cm: float, sex: str) -> Femur:
-    """Draw one femur from the population that the 26 bones span.
+@functools.cache
+def population(femora: Femora) -> tuple[Floats, Floats]:
+    """Return the mean ``(M,)`` and the principal components ``(K, M)`` of some of the femora, as component scores.
+
+    Args:
+        femora: which of them; ``K`` is one less than their number.
+
+    Example:
+        >>> population("pretraining")[1].shape
+        (9, 20)
+    """
+    model = femur_model()
+    chosen = np.isin(np.arange(len(model.scores)), model.benchmark) == (femora == "benchmark")
+    scores = model.scores[chosen]
+    mean = scores.mean(axis=0)
+    _, singular, directions = np.linalg.svd(scores - mean, full_matrices=False)
+    kept = len(scores) - 1
+    components: Floats = directions[:kept] * singular[:kept, None] / np.sqrt(kept)
+    return mean, components
+
+
+def sample_femur(rng: np.random.Generator, *, height_cm: float, sex: str, femora: Femora = "benchmark") -> Femur:
+    """Draw one femur from the population that some real bones span.
 
     Components are independent normal deviates cut at +-2 SD. Size follows stature and sex: a femoral head of about
     44 mm in women of 160 cm and 50 mm in men of 174 cm.
@@ -90,16 +118,18 @@ def sample_femur(rng: np.random.Generator, *, height_cm: float, sex: str) -> Fem
         rng: the only source of randomness.
         height_cm: stature.
         sex: ``"female"`` or ``"male"``.
+        femora: the real bones.
 
     Example:
         >>> bone = sample_femur(np.random.default_rng(0), height_cm=160.0, sex="female")
         >>> 19 < bone.head_radius < 25
         True
     """
-    model = femur_model()
-    scores = rng.standard_normal(len(model.modes))
-    while np.any(outside := np.abs(scores) > MODE_LIMIT_SD):
-        scores[outside] = rng.standard_normal(int(outside.sum()))
+    mean, components = population(femora)
+    deviates = rng.standard_normal(len(components))
+    while np.any(outside := np.abs(deviates) > MODE_LIMIT_SD):
+        deviates[outside] = rng.standard_normal(int(outside.sum()))
+    scores = mean + np.einsum("k,km->m", deviates, components)
     size = (height_cm / _MEAN_STATURE_CM) ** 0.7 * (1.045 if sex == "male" else 0.985) * np.exp(rng.normal(0, 0.025))
     return build_femur(scores, size=float(size))
 

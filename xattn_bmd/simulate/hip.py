@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_bmd.simulate.anatomy import Tissue, sample_body, soft_tissue
-from xattn_bmd.simulate.dxa import BOX_LENGTH_MM, CORTICAL_MINERAL, Mineral, mineralise
-from xattn_bmd.simulate.femur import Femur, sample_femur, turn
-from xattn_bmd.simulate.mesh import Floats, ray_thickness
-from xattn_bmd.simulate.pelvis import Pelvis, sample_pelvis
+from xattn_bmd.simulate.anatomy import Tissue, soft_tissue
+from xattn_bmd.simulate.develop import collimated_field, develop, exposed, quantise, stamp_marker
+from xattn_bmd.simulate.dxa import CORTICAL_MINERAL, Mineral
+from xattn_bmd.simulate.femur import Femur
+from xattn_bmd.simulate.mesh import ray_thickness
+from xattn_bmd.simulate.pelvis import Pelvis
+from xattn_bmd.simulate.person import Hip
 from xattn_bmd.simulate.projection import Beam
-from xattn_bmd.simulate.site import (
-    SITE_PROFILES,
-    Site,
-    collimated_field,
-    develop,
-    exposed,
-    quantise,
-    stamp_marker,
-)
-from xattn_bmd.simulate.subjects import Hip
-from xattn_bmd.simulate.trabeculae import carry_pattern, trabecular_pattern
+from xattn_bmd.simulate.site import Site, exam_of
+from xattn_bmd.simulate.visit import POPULATION, Pose, draw_visit, femur_maps, neck_mask
 from xattn_bmd.simulate.xray import Exposure, expose, grouped_spectrum, transmit
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-_POPULATION = (0.88, 0.147)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pose:
-    """How the patient lies.
-
-    Attributes:
-        rotation: neck out of the plane of the detector, degrees; 0 is the pose of a DXA scan.
-        abduction: degrees.
-        flexion: degrees.
-    """
-
-    rotation: float
-    abduction: float
-    flexion: float
-
-    def place(self, vertices: Floats) -> Floats:
-        """Return points of the femur ``(N, 3)`` turned about the head centre."""
-        turned = turn(vertices, about="z", degrees=self.rotation)
-        turned = turn(turned, about="y", degrees=self.abduction)
-        return turn(turned, about="x", degrees=self.flexion)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +54,9 @@ class HipPicture:
 def simulate_hip(hip: Hip, *, seed: int, size: int) -> HipPicture:
     """Compute one radiograph; depends on the seed, the hip and the size only.
 
+    Bones, mineral and soft tissue belong to the patient and the side, pose, exposure and bowel gas to the radiograph:
+    two radiographs of one hip differ as two visits do.
+
     Args:
         hip: the person.
         seed: of the cohort.
@@ -92,19 +67,14 @@ def simulate_hip(hip: Hip, *, seed: int, size: int) -> HipPicture:
         >>> simulate_hip(draw_hips(n=1, preset="hcs", seed=0)[0], seed=0, size=64).pixels.shape
         (64, 64)
     """
-    person = np.random.default_rng(np.random.SeedSequence([seed, hip.patient, 1]))
-    rng = np.random.default_rng(np.random.SeedSequence([seed, hip.index]))
-    site = SITE_PROFILES[hip.site]
-    femur = sample_femur(person, height_cm=hip.height, sex=hip.sex)
-    pelvis = sample_pelvis(person, head_radius=femur.head_radius, sex=hip.sex)
-    body = sample_body(person, bmi=hip.bmi, sex=hip.sex, midline=pelvis.midline)
-    beam = _beam(rng, site=site, size=size)
-    pose = _pose(rng)
-    mineral = _fill(person, rng, femur, bmd=hip.true_bmd)
-    areal, outer, inner = _femur_maps(femur, mineral, pose, beam)
+    visit = draw_visit(hip, seed=seed, size=size)
+    person, inside, rng, site = visit.person, visit.inside, visit.rng, visit.site
+    femur, pelvis, body, mineral = visit.femur, visit.pelvis, visit.body, visit.mineral
+    beam, pose = visit.beam, visit.pose
+    areal, outer, inner = femur_maps(femur, mineral, pose, beam)
     pelvis_outer, pelvis_inner, pelvis_areal = _pelvis_maps(person, pelvis, beam, bmd=hip.true_bmd)
-    tissue = soft_tissue(rng, body=body, beam=beam)
-    muscle, fat = _displace(tissue, femur=(outer, inner), pelvis=(pelvis_outer, pelvis_inner))
+    tissue = soft_tissue(inside, rng, body=body, beam=beam)
+    muscle, fat = _displace(person, tissue, femur=(outer, inner), pelvis=(pelvis_outer, pelvis_inner))
     kvp = int(rng.choice(site.kvp))
     oblique = beam.obliquity()
     primary = transmit(
@@ -123,8 +93,9 @@ def simulate_hip(hip: Hip, *, seed: int, size: int) -> HipPicture:
         exposure=_exposure(rng, site),
     )
     covered = (tissue.total > 40) & (inside_mm > 4)
-    shown = develop(rng, detected, body=covered, inside_mm=inside_mm, spacing_mm=beam.spacing_mm, site=site)
-    neck = _neck_mask(femur, mineral, pose, beam) & (outer > 0)
+    exam = exam_of(site, rng)
+    shown = develop(rng, detected, body=covered, inside_mm=inside_mm, spacing_mm=beam.spacing_mm, site=exam)
+    neck = neck_mask(femur, mineral, pose, beam) & (outer > 0)
     mirror = slice(None, None, -1) if hip.side == "R" else slice(None)
     shown = stamp_marker(rng, shown[:, mirror], side=hip.side, spacing_mm=beam.spacing_mm)
     return HipPicture(
@@ -135,58 +106,18 @@ def simulate_hip(hip: Hip, *, seed: int, size: int) -> HipPicture:
     )  # fmt: skip
 
 
-def _beam(rng: np.random.Generator, *, site: Site, size: int) -> Beam:
-    distance = float(rng.choice((1000.0, 1100.0, 1150.0)))
-    return Beam(
-        size=size,
-        spacing_mm=site.field_mm / size,
-        source_detector_mm=distance,
-        source_hip_mm=distance - float(rng.uniform(105, 155)),
-        centre_mm=(float(rng.normal(-8, 7)), float(rng.normal(-38, 9))),
-    )
-
-
-def _pose(rng: np.random.Generator) -> Pose:
-    return Pose(
-        rotation=float(np.clip(rng.normal(6, 6), -8, 20)),
-        abduction=float(np.clip(rng.normal(-1, 3.2), -8, 7)),
-        flexion=float(np.clip(rng.normal(0, 2.5), -6, 6)),
-    )
-
-
 def _exposure(rng: np.random.Generator, site: Site) -> Exposure:
     return Exposure(
-        photons=site.photons * float(np.exp(rng.normal(0, 0.2))),
-        scatter_to_primary=site.scatter_to_primary * float(np.exp(rng.normal(0, 0.15))),
+        photons=site.photons * math.exp(rng.normal(0, 0.44)),
+        scatter_to_primary=site.scatter_to_primary * math.exp(rng.normal(0, 0.42)),
         blur_mm=site.blur_mm,
         heel=float(rng.normal(0, 0.06)),
     )
 
 
-def _fill(person: np.random.Generator, rng: np.random.Generator, femur: Femur, *, bmd: float) -> Mineral:
-    """Share the person's density out between cortex and trabeculae, differently in people of equal density."""
-    z_score = (bmd - _POPULATION[0]) / _POPULATION[1]
-    share = float(np.clip(0.47 - 0.035 * z_score + person.normal(0, 0.05), 0.30, 0.66))
-    shaft = float(np.exp(0.05 * z_score + person.normal(0, 0.10)))
-    pattern = trabecular_pattern(rng, z_score=float(np.clip(z_score, -3, 3)))
-    return mineralise(femur, bmd=bmd, cortical_share=share, shaft_factor=shaft, pattern=pattern)
-
-
-def _femur_maps(femur: Femur, mineral: Mineral, pose: Pose, beam: Beam) -> tuple[Image, Image, Image]:
-    """Return areal density (g/cm²), outer thickness and endosteal thickness (mm) of the posed femur."""
-    shape, faces = (beam.size, beam.size), femur.mesh.faces
-    projected = beam.project(pose.place(femur.mesh.vertices))
-    outer = ray_thickness(projected, faces, shape=shape)
-    inside = beam.project(pose.place(femur.mesh.endosteal(mineral.cortical_factor)))
-    inner: Image = np.minimum(ray_thickness(inside, faces, shape=shape), outer)
-    spongy = mineral.trabecular * carry_pattern(mineral.pattern, projected, inner > 0)
-    areal: Image = ((CORTICAL_MINERAL * (outer - inner) + spongy * inner) / 10).astype(np.float32)
-    return areal, outer, inner
-
-
 def _pelvis_maps(person: np.random.Generator, pelvis: Pelvis, beam: Beam, *, bmd: float) -> tuple[Image, Image, Image]:
     """Return outer and endosteal thickness (mm) and areal density (g/cm²) of pelvis and sacrum."""
-    z_score = 0.75 * (bmd - _POPULATION[0]) / _POPULATION[1] + 0.66 * person.standard_normal()
+    z_score = 0.48 * (bmd - POPULATION[0]) / POPULATION[1] + 0.88 * person.standard_normal()
     shape, mesh = (beam.size, beam.size), pelvis.mesh
     outer = ray_thickness(beam.project(mesh.vertices), mesh.faces, shape=shape)
     thick = float(np.clip(1 + 0.12 * z_score, 0.6, 1.5))
@@ -196,26 +127,20 @@ def _pelvis_maps(person: np.random.Generator, pelvis: Pelvis, beam: Beam, *, bmd
     return outer, inner, areal
 
 
-def _displace(tissue: Tissue, *, femur: tuple[Image, Image], pelvis: tuple[Image, Image]) -> tuple[Image, Image]:
-    """Put the bones in the place of muscle: three quarters of cortex is water and collagen, marrow is mostly fat."""
+def _displace(
+    person: np.random.Generator, tissue: Tissue, *, femur: tuple[Image, Image], pelvis: tuple[Image, Image]
+) -> tuple[Image, Image]:
+    """Put the bones in the place of muscle: three quarters of cortex is water and collagen, marrow is mostly fat.
+
+    How much of the marrow is fat differs between people.
+    """
+    fat_femur = min(max(person.normal(0.65, 0.195), 0.2), 0.95)
+    fat_pelvis = min(max(person.normal(0.45, 0.195), 0.1), 0.9)
     cortex = femur[0] - femur[1] + pelvis[0] - pelvis[1]
-    muscle = tissue.muscle - femur[0] - pelvis[0] + 0.75 * cortex + 0.3 * femur[1] + 0.5 * pelvis[1]
-    fat = tissue.fat + 0.65 * femur[1] + 0.45 * pelvis[1]
+    water = (0.95 - fat_femur) * femur[1] + (0.95 - fat_pelvis) * pelvis[1]
+    muscle = tissue.muscle - femur[0] - pelvis[0] + 0.75 * cortex + water
+    fat = tissue.fat + fat_femur * femur[1] + fat_pelvis * pelvis[1]
     return np.maximum(muscle, 0), fat
-
-
-def _neck_mask(femur: Femur, mineral: Mineral, pose: Pose, beam: Beam) -> Mask:
-    """Return the neck box as the posed picture shows it, ``(H, W)``."""
-    box, axis = mineral.box, femur.neck_axis
-    across = np.array([-axis[2], 0.0, axis[0]])
-    ends = [(-0.5, box.above), (0.5, box.above), (0.5, -box.below), (-0.5, -box.below)]
-    corners = np.array([(box.distance + half * BOX_LENGTH_MM) * axis + up * across for half, up in ends])
-    outline = beam.project(pose.place(corners))[:, :2]
-    column, row = np.arange(beam.size)[None, :], np.arange(beam.size)[:, None]
-    inside = np.ones((beam.size, beam.size), dtype=bool)
-    for (u0, v0), (u1, v1) in zip(outline, np.roll(outline, -1, axis=0), strict=True):
-        inside &= (u1 - u0) * (row - v0) - (v1 - v0) * (column - u0) >= 0
-    return inside
 
 
 def _facts(

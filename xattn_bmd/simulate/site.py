@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
-from xattn_bmd.simulate.xray import smooth_coarsely
+from xattn_bmd.errors import SimulationError
 
-Image = NDArray[np.float32]
 BITS = 12
-_ADAPTS = 0.6
-"""How far the displayed latitude follows each picture; the rest is fixed per site, as in fixed-latitude processing."""
+VARIED = "varied"
+"""Name of a hospital whose settings are drawn anew for every radiograph; the benchmark contains none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,117 +54,88 @@ class Site:
 
 SITE_PROFILES: dict[str, Site] = {
     "site_a": Site(
-        name="site_a", kvp=(70, 75), photons=11000.0, scatter_to_primary=0.24, blur_mm=0.22, field_mm=286.0,
+        name="site_a", kvp=(70, 75), photons=5500.0, scatter_to_primary=0.24, blur_mm=0.22, field_mm=286.0,
         margin_mm=(6.0, 24.0), latitude=2.0, steepness=3.6, edge=0.55, equalise=0.30,
         photometric="MONOCHROME2", shutter=True, stored_range=(0, 4095),
     ),
     "site_b": Site(
-        name="site_b", kvp=(75, 80), photons=6500.0, scatter_to_primary=0.34, blur_mm=0.30, field_mm=268.0,
+        name="site_b", kvp=(75, 80), photons=3250.0, scatter_to_primary=0.34, blur_mm=0.30, field_mm=268.0,
         margin_mm=(2.0, 15.0), latitude=1.9, steepness=2.9, edge=0.25, equalise=0.22,
         photometric="MONOCHROME1", shutter=False, stored_range=(260, 3700),
     ),
-}  # fmt: skip
-
-
-def collimated_field(rng: np.random.Generator, *, size: int, spacing_mm: float, site: Site) -> Image:
-    """Return how far each pixel lies inside the exposed field, ``(size, size)`` mm; the field is turned a little."""
-    low, high = site.margin_mm
-    margins = rng.uniform(low, high, size=4) + np.array([0.0, 0.0, 0.5, 0.5]) * low
-    angle = np.radians(np.clip(rng.normal(0, 0.8), -2, 2))
-    offset = ((np.arange(size) - (size - 1) / 2) * spacing_mm).astype(np.float32)
-    x, y = offset[None, :], offset[:, None]
-    u, v = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
-    half = size * spacing_mm / 2
-    inside = np.minimum(
-        np.minimum(u + half - margins[2], half - margins[3] - u),
-        np.minimum(v + half - margins[0], half - margins[1] - v),
-    )
-    distance: Image = inside.astype(np.float32)
-    return distance
-
-
-def exposed(inside_mm: Image) -> Image:
-    """Return the exposed field with its soft rim: 1 inside, 0 outside."""
-    field: Image = np.clip(0.5 + inside_mm / 1.2, 0, 1)
-    return field
-
-
-def develop(
-    rng: np.random.Generator,
-    detected: Image,
-    *,
-    body: NDArray[np.bool_],
-    inside_mm: Image,
-    spacing_mm: float,
-    site: Site,
-) -> Image:
-    """Return the displayed picture ``(H, W)``, 0 black to 1 white, bone bright.
-
-    Logarithm, exposure recognition inside the body, equalisation, edge enhancement, sigmoid look-up table, border.
-
-    Args:
-        rng: draws how the recognition varies from picture to picture.
-        detected: quanta per pixel, mean 1 in the measuring field.
-        body: pixels behind the body and inside the field.
-        inside_mm: from :func:`collimated_field`.
-        spacing_mm: pixel pitch.
-        site: the hospital.
-    """
-    grey = -np.log(detected)
-    grey = np.where(inside_mm > 0, grey, np.median(grey[body][::16]))
-    low = smooth_coarsely(grey, sigma=45.0 / spacing_mm, step=8)
-    detail = grey - gaussian_filter(grey, 1.3 / spacing_mm)
-    grey = grey - site.equalise * low + site.edge * detail
-    dark, bright = np.percentile(grey[body][::8], [14.0, 99.7])
-    latitude = site.latitude ** (1 - _ADAPTS) * (bright - dark) ** _ADAPTS * np.exp(rng.normal(0, 0.08))
-    centre = 0.5 * (dark + bright) + rng.normal(0, 0.04) * latitude
-    level = 0.56 + (grey - centre) / (1.3 * latitude)
-    steep = site.steepness * np.exp(rng.normal(0, 0.06))
-    middle = 0.54 + rng.normal(0, 0.025)
-    floor, ceiling = 1 / (1 + np.exp(steep * (middle + 0.12))), 1 / (1 + np.exp(-steep * (1.1 - middle)))
-    shown = np.clip((1 / (1 + np.exp(-steep * (level - middle))) - floor) / (ceiling - floor), 0, 1)
-    dark_border = shown * exposed(inside_mm - 3.0)
-    bright_border = 1 - (1 - shown) * exposed(inside_mm)
-    picture: Image = (dark_border if site.shutter else bright_border).astype(np.float32)
-    return picture
-
-
-def quantise(shown: Image, *, site: Site) -> NDArray[np.uint16]:
-    """Return stored pixel values ``(H, W)``: 12 bits in 16, inverted where the site stores MONOCHROME1."""
-    low, high = site.stored_range
-    tone = 1 - shown if site.photometric == "MONOCHROME1" else shown
-    return np.rint(low + tone * (high - low)).astype(np.uint16)
-
-
-_STROKES = {
-    "L": (((0, 10), (0, 0)), ((0, 0), (5.2, 0))),
-    "R": (
-        ((0, 10), (0, 0)), ((0, 10), (3.4, 10)), ((3.4, 10), (5.0, 9.2)), ((5.0, 9.2), (5.3, 7.6)),
-        ((5.3, 7.6), (4.8, 6.0)), ((4.8, 6.0), (3.4, 5.2)), ((3.4, 5.2), (0, 5.2)), ((2.6, 5.2), (5.6, 0)),
+    "site_c": Site(
+        name="site_c", kvp=(85,), photons=4500.0, scatter_to_primary=0.42, blur_mm=0.35, field_mm=302.0,
+        margin_mm=(4.0, 30.0), latitude=2.3, steepness=3.2, edge=0.40, equalise=0.12,
+        photometric="MONOCHROME2", shutter=False, stored_range=(0, 3000),
+    ),
+    "site_d": Site(
+        name="site_d", kvp=(70,), photons=2500.0, scatter_to_primary=0.22, blur_mm=0.18, field_mm=252.0,
+        margin_mm=(2.0, 10.0), latitude=1.7, steepness=4.3, edge=0.85, equalise=0.40,
+        photometric="MONOCHROME1", shutter=True, stored_range=(100, 4000),
     ),
 }  # fmt: skip
+"""``site_a`` and ``site_b`` develop models, ``site_c`` and ``site_d`` are external to them."""
 
 
-def stamp_marker(rng: np.random.Generator, shown: Image, *, side: Literal["L", "R"], spacing_mm: float) -> Image:
-    """Return the picture with a lead letter L or R in its upper lateral corner."""
-    size = shown.shape[1]
-    lateral = rng.uniform(0.80, 0.87) * size
-    column, row = (lateral if side == "L" else size - lateral - 6 / spacing_mm), rng.uniform(0.08, 0.13) * size
-    reach = int(16 / spacing_mm) + 2
-    top, left = max(int(row) - 2, 0), max(int(column) - reach // 4, 0)
-    window = shown[top : top + reach, left : left + reach]
-    x = (np.arange(left, left + window.shape[1])[None, :] - column) * spacing_mm
-    y = 10.0 - (np.arange(top, top + window.shape[0])[:, None] - row) * spacing_mm
-    nearest = np.min([_distance(x, y, start, end) for start, end in _STROKES[side]], axis=0)
-    ink = np.clip(0.5 + (0.85 - nearest) / spacing_mm, 0, 1)
-    marked = shown.copy()
-    marked[top : top + reach, left : left + reach] = window + (0.98 - window) * ink
-    return marked
+def exam_of(site: Site, rng: np.random.Generator) -> Site:
+    """Return the processing of one exam: staff and software set it anew, around what is usual in the hospital.
+
+    Args:
+        site: the hospital.
+        rng: the only source of randomness.
+
+    Example:
+        >>> exam_of(SITE_PROFILES["site_a"], np.random.default_rng(0)).kvp
+        (70, 75)
+    """
+    return replace(
+        site,
+        latitude=site.latitude * math.exp(rng.normal(0, 0.30)),
+        steepness=site.steepness * math.exp(rng.normal(0, 0.24)),
+        equalise=min(max(site.equalise + rng.normal(0, 0.20), 0.0), 0.7),
+        edge=min(site.edge * math.exp(rng.normal(0, 0.60)), 2.0),
+    )
 
 
-def _distance(
-    x: NDArray[np.float64], y: NDArray[np.float64], start: tuple[float, float], end: tuple[float, float]
-) -> NDArray[np.float64]:
-    run_x, run_y = end[0] - start[0], end[1] - start[1]
-    share = np.clip(((x - start[0]) * run_x + (y - start[1]) * run_y) / (run_x**2 + run_y**2), 0, 1)
-    return np.hypot(x - start[0] - share * run_x, y - start[1] - share * run_y)
+def site_of(name: str, rng: np.random.Generator) -> Site:
+    """Return the settings of a hospital; :data:`VARIED` ones are drawn.
+
+    Args:
+        name: as in the cohort table.
+        rng: the only source of randomness; read for :data:`VARIED` alone.
+
+    Raises:
+        SimulationError: if there is no such hospital.
+
+    Example:
+        >>> site_of("site_a", np.random.default_rng(0)).kvp
+        (70, 75)
+    """
+    if name == VARIED:
+        return _drawn_site(rng)
+    if name not in SITE_PROFILES:
+        raise SimulationError(
+            f"A simulated hospital is one of {', '.join(SITE_PROFILES)}, but {name!r} was given; name one of these."
+        )
+    return SITE_PROFILES[name]
+
+
+def _drawn_site(rng: np.random.Generator) -> Site:
+    narrow, wide = sorted(rng.uniform(1, 32, size=2).tolist())
+    low = int(rng.integers(0, 400))
+    return Site(
+        name=VARIED,
+        kvp=(int(rng.choice((70, 75, 80, 85))),),
+        photons=float(np.exp(rng.uniform(np.log(1750), np.log(7500)))),
+        scatter_to_primary=float(rng.uniform(0.15, 0.50)),
+        blur_mm=float(rng.uniform(0.15, 0.45)),
+        field_mm=float(rng.uniform(240, 315)),
+        margin_mm=(narrow, wide),
+        latitude=float(rng.uniform(1.5, 2.6)),
+        steepness=float(rng.uniform(2.4, 5.0)),
+        edge=float(rng.uniform(0.0, 1.0)),
+        equalise=float(rng.uniform(0.0, 0.5)),
+        photometric="MONOCHROME1" if rng.random() < 0.5 else "MONOCHROME2",
+        shutter=bool(rng.random() < 0.5),
+        stored_range=(low, int(rng.integers(2800, 4096))),
+    )

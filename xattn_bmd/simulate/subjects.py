@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,81 +17,16 @@ from scipy.special import ndtr
 from xattn_bmd.errors import SimulationError
 from xattn_bmd.simulate.assets import load_json
 from xattn_bmd.simulate.mesh import Floats
+from xattn_bmd.simulate.person import DXA_CV, SIDES, Hip
 from xattn_bmd.simulate.presets import PRESETS, Preset, PresetName, Sex, SexLaw
 
-DXA_CV = 0.0197
-"""Precision error of a Lunar femoral-neck scan (57-study review)."""
-
-SITES = ("site_a", "site_b")
 _SIDE_TO_SIDE_SD = 0.03
 _RESIDUAL_SKEW = 0.13
 _DENSITY_RANGE = (0.35, 1.65)
 _MISSING_RANGE = (0.01, 0.045)
 Integers = NDArray[np.int64]
-_SIDES: tuple[Literal["L", "R"], ...] = ("L", "R")
 _SMOKING = ("never", "former", "current")
 _HABITS = ("alcohol", "activity", "diet")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hip:
-    """One radiograph to make, and the person it belongs to; None marks an answer the person did not give.
-
-    Attributes:
-        seed: seed of the cohort; part of the ids, so that two cohorts share nobody.
-        index: row in the cohort.
-        patient: number of the patient, shared by the two hips of one person.
-        side: ``"L"`` or ``"R"``.
-        site: name of the hospital.
-        sex: ``"female"`` or ``"male"``.
-        age_xray: years.
-        age_dxa: years; the scan follows the radiograph by days to weeks.
-        height: cm.
-        weight: kg.
-        bmi: kg/m², computed from height and weight.
-        smoking: ``"never"``, ``"former"`` or ``"current"``.
-        alcohol: drinks per week.
-        activity: MET-minutes per week of leisure activity.
-        diet: self-rated quality, 1 excellent to 5 poor.
-        true_bmd: femoral-neck density without measurement error, Lunar scale, g/cm².
-        fn_bmd: the label: the same with the precision error of a DXA scan.
-    """
-
-    seed: int
-    index: int
-    patient: int
-    side: Literal["L", "R"]
-    site: str
-    sex: Sex
-    age_xray: float
-    age_dxa: float
-    height: float
-    weight: float
-    bmi: float
-    smoking: str | None
-    alcohol: float | None
-    activity: float | None
-    diet: float | None
-    true_bmd: float
-    fn_bmd: float
-
-    def __post_init__(self) -> None:
-        """Refuse a body that cannot exist."""
-        for name in ("true_bmd", "fn_bmd", "height", "weight", "age_xray"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value > 0):
-                found = f"hip {self.index} has {value}"
-                raise SimulationError(f"A simulated person needs a positive {name}, but {found}; correct the subject.")
-
-    @property
-    def radiograph_id(self) -> str:
-        """Made-up id of the radiograph."""
-        return f"H{self.seed}-{self.index + 1:05d}"
-
-    @property
-    def patient_id(self) -> str:
-        """Made-up id of the patient."""
-        return f"P{self.seed}-{self.patient + 1:05d}"
 
 
 def draw_hips(*, n: int, preset: PresetName, seed: int) -> tuple[Hip, ...]:
@@ -122,7 +57,7 @@ def draw_hips(*, n: int, preset: PresetName, seed: int) -> tuple[Hip, ...]:
     for sex, members in sexes:
         drawn = _draw_sex(rng, population=population, sex=sex, age=age[members])
         records |= {int(member): record for member, record in zip(members, drawn, strict=True)}
-    return _hips(rng, records, n=n, seed=seed)
+    return _hips(rng, records, population=population, n=n, seed=seed)
 
 
 def _check(n: int, preset: str, seed: int) -> None:
@@ -175,7 +110,8 @@ def _draw_record(rng: np.random.Generator, *, population: Preset, sex: Sex, age:
     law = _law(population, sex)
     scores = _copula(rng, model=model, age=age)
     height = _body(scores[:, 0], age, model["height"], law.height if law else None).round(1)
-    weight = np.exp(_body(scores[:, 1], age, model["log_weight"], _log_moments(*law.weight) if law else None)).round(1)
+    log_weight = _body(scores[:, 1], age, model["log_weight"], _log_moments(*law.weight) if law else None)
+    weight = (population.weight_factor * np.exp(log_weight)).round(1)
     habits = {name: _habit(scores[:, 2 + i], model["quantiles"][name]) for i, name in enumerate(_HABITS)}
     habits = {name: values.round(1 if name == "alcohol" else 0) for name, values in habits.items()}
     return _Record(age, height, weight, habits, _smoking(rng, model=model, age=age))
@@ -273,25 +209,28 @@ def _absent(rng: np.random.Generator, share: float, count: int) -> NDArray[np.bo
     return rng.random(count) < min(max(share, _MISSING_RANGE[0]), _MISSING_RANGE[1])
 
 
-def _hips(rng: np.random.Generator, records: dict[int, dict[str, Any]], *, n: int, seed: int) -> tuple[Hip, ...]:
+def _hips(
+    rng: np.random.Generator, records: dict[int, dict[str, Any]], *, population: Preset, n: int, seed: int
+) -> tuple[Hip, ...]:
     patients = len(records)
     both = set(rng.permutation(patients)[: n - patients].tolist())
     sides = rng.integers(2, size=patients)
-    sites = rng.integers(len(SITES), size=patients)
+    sites = rng.integers(len(population.sites), size=patients)
     hips: list[Hip] = []
     for patient in range(patients):
         record = dict(records[patient])
         density = record.pop("density")
-        for side in _SIDES if patient in both else (_SIDES[sides[patient]],):
+        for side in SIDES if patient in both else (SIDES[sides[patient]],):
             true = max(_DENSITY_RANGE[0], density + _SIDE_TO_SIDE_SD * rng.standard_normal())
-            label = true * (1 + DXA_CV * rng.standard_normal())
+            label = true * (1 + DXA_CV["lunar"] * rng.standard_normal())
             hips.append(
                 Hip(
                     seed=seed,
                     index=len(hips),
                     patient=patient,
                     side=side,
-                    site=SITES[sites[patient]],
+                    site=population.sites[sites[patient]],
+                    femora=population.femora,
                     true_bmd=round(true, 5),
                     fn_bmd=round(label, 4),
                     **record,
