@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,36 @@ class Cohort:
         beside = path.parent / "images"
         folder = Path(images) if images is not None else (beside if beside.is_dir() else None)
         return cls.from_table(values, roles=roles, images=folder, table_folder=path.parent)
+
+    @classmethod
+    def from_nhanes(
+        cls,
+        folder: str | Path,
+        *,
+        scale: Literal["hologic", "lunar"] = "hologic",
+        age_range: tuple[float, float | None] = (50, None),
+    ) -> Cohort:
+        """Read people with a measured femoral-neck density from NHANES public-use files that you downloaded.
+
+        One row is one person, without a radiograph: train on the record alone, or simulate radiographs of
+        :attr:`table`.  Only people with a complete and valid hip scan, sex, age, height and weight are kept.  Age is
+        top-coded at 85 (2005-2006) or 80 years.  Activity is missing in 2005-2006, whose questions differ; a variable
+        that no file gives has no role.  Without the survey's weights, nothing here holds for a population.
+
+        Args:
+            folder: the XPT files of one or more of the cycles 2005-2006 (``_D``), 2007-2008 (``_E``), 2009-2010
+                (``_F``) and 2013-2014 (``_H``): DEMO, BMX and DXXFEM of each, and SMQ, ALQ, PAQ and DBQ where present.
+            scale: device scale of the density; NHANES scanned on Hologic devices, ``"lunar"`` converts.
+            age_range: youngest and oldest age, years, both included; None for no oldest.
+
+        Raises:
+            CohortError: if a file is missing, damaged or lacks a variable, or nobody remains.
+            ConfigError: if the scale or the ages are impossible.
+        """
+        from xattn_bmd.data.nhanes.people import read_people
+
+        table, roles = read_people(Path(folder), scale=scale, age_range=age_range)
+        return cls.from_table(table, roles=roles)
 
     @classmethod
     def from_table(

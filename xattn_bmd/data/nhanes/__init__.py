@@ -1,0 +1,1 @@
+"""NHANES, as the CDC gives it out: which files, what is in them, what the answers mean."""
