@@ -113,6 +113,8 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, content):
         ("model: 3", "model is a mapping"),
         ("image:", "image is a mapping"),
         ("training: {precision: '8'}", "training.precision is one of"),
+        ("model: {layer_weight: 0}", "model.layer_weight is true or false"),
+        ("model: {key_value_updater: without}", "model.key_value_updater is true or false"),
     ],
 )
 def test_values_of_the_wrong_kind_are_refused(tmp_path, text, words):
@@ -127,3 +129,13 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(tmp_path):
     path.write_text("training: {learning_rate: 1e-4, epochs: '10'}\nreference: null\n")
     config = load_config(path)
     assert (config.training.learning_rate, config.training.epochs, config.reference) == (1e-4, 10, None)
+
+
+def test_cross_attention_is_whole_unless_a_part_is_switched_off(tmp_path):
+    settings = to_dict(CompareConfig())
+    for switch in ("key_value_updater", "layer_weight"):
+        del settings["model"][switch]  # as a file from before the switches
+    assert from_dict(settings) == CompareConfig()
+    path = tmp_path / "config.yaml"
+    path.write_text("model: {key_value_updater: false}\n")
+    assert load_config(path).model == ModelConfig(key_value_updater=False)

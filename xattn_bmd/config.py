@@ -73,10 +73,14 @@ class AugmentConfig:
 class ModelConfig:
     """Size of the networks; every fusion of a comparison gets the same one.
 
+    ``key_value_updater`` and ``layer_weight`` switch off a part of cross-attention, to see what it is worth; ``xattn``,
+    its halves ``image_to_record`` and ``record_to_image``, and ``residual_xattn`` read them, no other fusion does.
+
     Attributes:
         backbone: name of a timm model.
-        weights: ``"none"``, ``"pretrained"`` (the extra of that name), ``"hub"`` (timm's hub, needs to be online) or
-            the path of a ``.safetensors`` file.
+        weights: ``"none"``, ``"pretrained"`` (ImageNet; the extra of that name), ``"bone"`` (the bone encoder of this
+            package, pretrained on simulated hips; for ``tf_efficientnet_lite0``), ``"hub"`` (timm's hub, needs to be
+            online) or the path of a ``.safetensors`` file.
         freeze: ``"trunk"`` keeps the backbone's weights as they were loaded and trains what follows it; ``"layer3"``
             trains its last stage too (``layer4`` of a ResNet).
         width: token width ``D``.
@@ -85,6 +89,8 @@ class ModelConfig:
         dropout: dropout rate in fusion and head.
         head: ``"point"`` (density alone), ``"gaussian"`` (mean and SD; needs the loss ``gaussian_nll``) or
             ``"quantile"`` (5, 50 and 95 %; needs the loss ``pinball``).
+        key_value_updater: False makes keys and values anew from each layer's tokens; nothing is kept between layers.
+        layer_weight: False reads the last layer alone in place of a learned mixture of all layers.
     """
 
     backbone: str = "resnet34"
@@ -95,6 +101,8 @@ class ModelConfig:
     heads: int = 4
     dropout: float = 0.1
     head: HeadName = "point"
+    key_value_updater: bool = True
+    layer_weight: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

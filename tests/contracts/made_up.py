@@ -34,3 +34,9 @@ def made_patients(patients: int = 5, *, seed: int = 1) -> tuple[torch.Tensor, Va
 
 def rows(variables: Variables, index) -> Variables:
     return Variables(*(values[index] for values in variables))
+
+
+def given_parts(output) -> dict[str, torch.Tensor]:
+    """Return what the head gave, by name."""
+    parts = {"density": output.density, "sd": output.sd, "quantiles": output.quantiles}
+    return {name: part for name, part in parts.items() if part is not None}

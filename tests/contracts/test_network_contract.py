@@ -1,48 +1,55 @@
-"""One contract over every fusion and a family of encoders."""
+"""One contract over every fusion, a family of encoders, and every head."""
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.contracts.made_up import made_network, made_patients, rows
+from tests.contracts.made_up import given_parts, made_network, made_patients, rows
 from xattn_bmd.models.fusion import Fused, Fusion
 from xattn_bmd.models.fusions import FUSIONS
+from xattn_bmd.models.heads import HEADS
 from xattn_bmd.types import Variables
 
 BACKBONES = ("test_resnet", "test_efficientnet", "test_convnext", "test_byobnet", "test_vit")
-CASES = [
+READS = {
+    "xattn": ("image_to_variables", "variables_to_image"),
+    "residual_xattn": ("image_to_variables", "variables_to_image"),
+    "image_to_record": ("image_to_variables",),
+    "record_to_image": ("variables_to_image",),
+}
+PAIRS = [
     (fusion, backbone)
     for fusion, kind in FUSIONS.items()
     for backbone in (BACKBONES if kind.uses_image else BACKBONES[:1])
 ]
-WITH_ATTENTION = ("xattn",)
-every_network = pytest.mark.parametrize(("fusion", "backbone"), CASES)
+every_network = pytest.mark.parametrize(("fusion", "backbone"), PAIRS)
 every_fusion = pytest.mark.parametrize("fusion", FUSIONS)
+every_head = pytest.mark.parametrize("head", HEADS)
 
 
 def assert_batch_independent(network):
     image, variables = made_patients()
     with torch.no_grad():
-        together = network(image, variables).density
-        alone = [network(image[[b]], rows(variables, [b])).density for b in range(5)]
-        pair = network(image[[4, 1]], rows(variables, [4, 1])).density
-    torch.testing.assert_close(torch.cat(alone), together, atol=1e-6, rtol=0)
-    torch.testing.assert_close(pair, together[[4, 1]], atol=1e-6, rtol=0)
+        together = given_parts(network(image, variables))
+        alone = [given_parts(network(image[[b]], rows(variables, [b]))) for b in range(5)]
+        pair = given_parts(network(image[[4, 1]], rows(variables, [4, 1])))
+    for name, part in together.items():
+        torch.testing.assert_close(torch.cat([one[name] for one in alone]), part, atol=1e-6, rtol=0)
+        torch.testing.assert_close(pair[name], part[[4, 1]], atol=1e-6, rtol=0)
 
 
+@every_head
 @every_network
-def test_one_finite_density_per_patient(fusion, backbone):
-    image, variables = made_patients()
-    output = made_network(fusion, backbone)(image, variables)
-    assert output.density.shape == (5,)
-    assert output.density.dtype == torch.float32
+def test_one_finite_estimate_per_patient_alone_and_in_any_batch(fusion, backbone, head):
+    network = made_network(fusion, backbone, head=head)
+    with torch.no_grad():
+        output = network(*made_patients())
+    parts = given_parts(output)
+    assert set(parts) == {"density", *{"point": (), "gaussian": ("sd",), "quantile": ("quantiles",)}[head]}
+    assert all(part.shape[0] == 5 and part.dtype == torch.float32 and part.isfinite().all() for part in parts.values())
     assert ((output.density > 0.3) & (output.density < 1.5)).all()
-    assert (output.attention is not None) == (fusion in WITH_ATTENTION)
-
-
-@every_network
-def test_prediction_is_the_same_alone_and_in_any_batch(fusion, backbone):
-    assert_batch_independent(made_network(fusion, backbone))
+    assert (output.attention is not None) == (fusion in READS)
+    assert_batch_independent(network)
 
 
 @every_network
@@ -95,19 +102,30 @@ def test_same_seed_builds_the_same_network(fusion):
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
-@every_fusion
-def test_training_steps_lower_the_loss(fusion):
-    network, (image, variables) = made_network(fusion, dropout=0.0).train(), made_patients(16)
+def share_of_loss_left(network, *, image, variables, maps=None):
     target = 0.88 + 0.1 * variables.numeric[:, 0].tanh() * (~variables.missing[:, 0]) + 0.05 * torch.randn(16)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
+    trained = [value for name, value in network.named_parameters() if maps is None or ".trunk." not in name]
+    optimizer = torch.optim.AdamW(trained, lr=4e-3 if maps is None else 8e-3)
     losses = []
-    for _ in range(40):
-        loss = (network(image, variables).density - target).pow(2).mean()
+    for _ in range(24 if maps is None else 40):
+        loss = (network(image, variables, maps).density - target).pow(2).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.3 * losses[0]
+    return losses[-1] / losses[0]
+
+
+@every_fusion
+def test_training_what_follows_the_trunk_lowers_the_loss(fusion):
+    network, (image, variables) = made_network(fusion, dropout=0.0).train(), made_patients(16)
+    maps = None if network.image_encoder is None else network.image_encoder.features(image).detach()
+    assert share_of_loss_left(network, image=None, variables=variables, maps=maps) < 0.3
+
+
+def test_training_the_whole_network_lowers_the_loss():
+    network, (image, variables) = made_network("xattn", dropout=0.0).train(), made_patients(16)
+    assert share_of_loss_left(network, image=image, variables=variables) < 0.3
 
 
 @every_fusion
@@ -117,26 +135,31 @@ def test_exported_network_predicts_the_same(fusion):
     torch.testing.assert_close(exported(image, variables).density, network(image, variables).density, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("fusion", WITH_ATTENTION)
+@pytest.mark.parametrize("fusion", READS)
 def test_attention_shapes_and_sums(fusion):
     image, variables = made_patients()
-    attention = made_network(fusion)(image, variables).attention
-    assert attention.image_to_variables.shape == (5, 2, 4, 4, 5)
-    assert attention.variables_to_image.shape == (5, 2, 4, 5, 4)
-    for rows_of_attention in (attention.image_to_variables, attention.variables_to_image, attention.layer_weight):
-        torch.testing.assert_close(rows_of_attention.sum(-1), torch.ones(rows_of_attention.shape[:-1]))
+    attention = made_network(fusion)(image, variables).attention._asdict()
+    shapes = {"image_to_variables": (5, 2, 4, 4, 5), "variables_to_image": (5, 2, 4, 5, 4), "layer_weight": (2,)}
+    made = {name: part for name, part in attention.items() if part is not None}
+    assert {name: tuple(part.shape) for name, part in made.items()} == {
+        name: shapes[name] for name in (*READS[fusion], "layer_weight")
+    }
+    for part in made.values():
+        torch.testing.assert_close(part.sum(-1), torch.ones(part.shape[:-1]))
 
 
 @every_fusion
-def test_permuting_variables_permutes_attention_columns_and_nothing_else(fusion):
+def test_permuting_variables_permutes_attention_and_nothing_else(fusion):
     image_BPD, variables_BVD, order = torch.rand(3, 9, 16), torch.rand(3, 5, 16), [3, 0, 4, 1, 2]
     part = made_network(fusion).fusion
     straight, permuted = part(image_BPD, variables_BVD), part(image_BPD, variables_BVD[:, order])
     torch.testing.assert_close(permuted.vector, straight.vector, atol=1e-6, rtol=0)
-    if fusion in WITH_ATTENTION:
-        one, other = straight.attention, permuted.attention
-        torch.testing.assert_close(other.image_to_variables, one.image_to_variables[..., order])
-        torch.testing.assert_close(other.variables_to_image, one.variables_to_image[..., order, :])
+    if "image_to_variables" in READS.get(fusion, ()):
+        expected = straight.attention.image_to_variables[..., order]
+        torch.testing.assert_close(permuted.attention.image_to_variables, expected)
+    if "variables_to_image" in READS.get(fusion, ()):
+        expected = straight.attention.variables_to_image[..., order, :]
+        torch.testing.assert_close(permuted.attention.variables_to_image, expected)
 
 
 class AttentionBetweenPatients(Fusion):

@@ -1,6 +1,7 @@
 """Cross-attention whose keys and values are kept between layers and refreshed by a key-value updater.
 
-Axes: ``B`` patients, ``H`` heads, ``Q`` queries of one side, ``K`` keys of the other side, ``D`` token width.
+Axes: ``B`` patients, ``H`` heads, ``Q`` queries of one side, ``K`` keys of the other side, ``D`` token width, ``E``
+width of queries, keys and values.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ class KeysValues(NamedTuple):
     """What one side offers to the other.
 
     Attributes:
-        keys: ``(B, K, D)``.
-        values: ``(B, K, D)``.
+        keys: ``(B, K, E)``.
+        values: ``(B, K, E)``.
     """
 
     keys: Tensor
@@ -34,6 +35,7 @@ class KeyValueUpdater(nn.Module):
 
     Args:
         width: token width ``D``.
+        inner: width ``E`` of keys and values; None takes ``D``.
 
     Example:
         >>> updater = KeyValueUpdater(8)
@@ -41,10 +43,10 @@ class KeyValueUpdater(nn.Module):
         torch.Size([2, 5, 8])
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, inner: int | None = None) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.project = nn.Linear(width, 2 * width)
+        self.project = nn.Linear(width, 2 * (inner or width))
 
     def forward(self, tokens_BKD: Tensor, previous: KeysValues | None) -> KeysValues:
         """Return the keys and values of ``tokens_BKD``, added to the previous ones."""
@@ -57,16 +59,17 @@ class KeyValueUpdater(nn.Module):
 class CrossAttention(nn.Module):
     """Pre-norm multi-head attention from the tokens of one side to the keys and values of the other.
 
-    ``tokens ← tokens + s ⊙ W_O softmax(W_Q LN(tokens) keysᵀ / √(D/H)) values`` with a learned scale ``s`` per channel
+    ``tokens ← tokens + s ⊙ W_O softmax(W_Q LN(tokens) keysᵀ / √(E/H)) values`` with a learned scale ``s`` per channel
     that starts at 0.1 (LayerScale, Touvron et al. 2021), so that attention has to earn its share.
 
     Shape:
-        tokens ``(B, Q, D)`` and keys, values ``(B, K, D)`` → tokens ``(B, Q, D)`` and attention ``(B, H, Q, K)``.
+        tokens ``(B, Q, D)`` and keys, values ``(B, K, E)`` → tokens ``(B, Q, D)`` and attention ``(B, H, Q, K)``.
 
     Args:
         width: token width ``D``.
         heads: attention heads ``H``.
         dropout: dropout on attention weights and on what is added.
+        inner: width ``E`` of queries, keys and values; None takes ``D``.
 
     Raises:
         ModelError: if the width does not divide into the heads or, when called, if there is a single key.
@@ -79,7 +82,7 @@ class CrossAttention(nn.Module):
         (torch.Size([3, 5, 8]), torch.Size([3, 2, 5, 4]))
     """
 
-    def __init__(self, *, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, *, width: int, heads: int, dropout: float, inner: int | None = None) -> None:
         super().__init__()
         if heads < 1 or width % heads:
             raise ModelError(
@@ -87,8 +90,8 @@ class CrossAttention(nn.Module):
             )
         self.heads = heads
         self.norm = nn.LayerNorm(width)
-        self.query = nn.Linear(width, width)
-        self.output = nn.Linear(width, width)
+        self.query = nn.Linear(width, inner or width)
+        self.output = nn.Linear(inner or width, width)
         self.scale = nn.Parameter(torch.full((width,), LAYER_SCALE))
         self.dropout = nn.Dropout(dropout)
 
@@ -101,9 +104,9 @@ class CrossAttention(nn.Module):
             )
         query, keys, values = (self._split(x) for x in (self.query(self.norm(tokens_BQD)), other.keys, other.values))
         attention_BHQK = (query @ keys.transpose(-2, -1) * query.shape[-1] ** -0.5).softmax(dim=-1)
-        read_BQD = (self.dropout(attention_BHQK) @ values).transpose(1, 2).flatten(2)
-        return tokens_BQD + self.scale * self.dropout(self.output(read_BQD)), attention_BHQK
+        read_BQE = (self.dropout(attention_BHQK) @ values).transpose(1, 2).flatten(2)
+        return tokens_BQD + self.scale * self.dropout(self.output(read_BQE)), attention_BHQK
 
-    def _split(self, x_BTD: Tensor) -> Tensor:
-        patients, tokens, width = x_BTD.shape
-        return x_BTD.reshape(patients, tokens, self.heads, width // self.heads).transpose(1, 2)
+    def _split(self, x_BTE: Tensor) -> Tensor:
+        patients, tokens, width = x_BTE.shape
+        return x_BTE.reshape(patients, tokens, self.heads, width // self.heads).transpose(1, 2)

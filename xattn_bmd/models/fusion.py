@@ -1,4 +1,4 @@
-"""The contract of a fusion: tokens of the image and of the record in, one vector per patient out.
+"""The contract of a fusion: tokens of the image and of the record in, a vector per patient out, or two.
 
 Axes: ``B`` patients, ``L`` layers, ``H`` heads, ``P`` image patches, ``V`` clinical variables, ``D`` token width.
 """
@@ -16,13 +16,15 @@ class Attention(NamedTuple):
     """Attention of every layer and head; each row sums to 1 over its last axis.
 
     Attributes:
-        image_to_variables: ``(B, L, H, P, V)``, how much each image patch reads from each variable.
-        variables_to_image: ``(B, L, H, V, P)``, how much each variable reads from each image patch.
+        image_to_variables: ``(B, L, H, P, V)``, how much each image patch reads from each variable; None where the
+            image does not read.
+        variables_to_image: ``(B, L, H, V, P)``, how much each variable reads from each image patch; None where the
+            variables do not read.
         layer_weight: ``(L,)``, share of each layer in the fused vector; sums to 1.
     """
 
-    image_to_variables: Tensor
-    variables_to_image: Tensor
+    image_to_variables: Tensor | None
+    variables_to_image: Tensor | None
     layer_weight: Tensor
 
 
@@ -32,10 +34,13 @@ class Fused(NamedTuple):
     Attributes:
         vector: ``(B, D)``, one row per patient, computed from that patient alone.
         attention: the attention, or None for a fusion without any.
+        second: ``(B, D)`` for a fusion that predicts twice, else None.  The head then reads both vectors, and the
+            prediction is the mean of its two estimates: :func:`~xattn_bmd.models.averaging.mean_estimate`.
     """
 
     vector: Tensor
     attention: Attention | None
+    second: Tensor | None = None
 
 
 class Fusion(nn.Module):

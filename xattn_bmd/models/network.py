@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from xattn_bmd.config import ModelConfig
 from xattn_bmd.errors import ModelError
+from xattn_bmd.models.averaging import mean_estimate
 from xattn_bmd.models.fusion import Attention, Fusion, parameter_count
 from xattn_bmd.models.fusions import FUSIONS
 from xattn_bmd.models.heads import HEADS, Estimate, Head
@@ -46,8 +47,8 @@ class FusionNetwork(nn.Module):
     Args:
         image_encoder: ``(B, 1, H, W)`` → ``(B, P, D)``.
         variable_encoder: :class:`~xattn_bmd.types.Variables` → ``(B, V, D)``.
-        fusion: tokens → ``(B, D)``.
-        head: ``(B, D)`` → :class:`~xattn_bmd.models.heads.Estimate`.
+        fusion: tokens → ``(B, D)``, once or twice.
+        head: ``(B, D)`` → :class:`~xattn_bmd.models.heads.Estimate`; the mean of two where the fusion gives two.
     """
 
     def __init__(
@@ -80,6 +81,8 @@ class FusionNetwork(nn.Module):
         variables_BVD = None if self.variable_encoder is None else self.variable_encoder(variables)
         fused = self.fusion(image_BPD, variables_BVD)
         estimate: Estimate = self.head(fused.vector)
+        if fused.second is not None:
+            estimate = mean_estimate(estimate, self.head(fused.second))
         return Output(estimate.density, fused.attention, sd=estimate.sd, quantiles=estimate.quantiles)
 
     def _image_tokens(self, image: Tensor | None, features: Tensor | None) -> Tensor:

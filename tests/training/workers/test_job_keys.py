@@ -1,5 +1,6 @@
 """The content address of a fit changes with everything that decides it and with nothing else; a stored fit has it."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import asdict, replace
@@ -11,8 +12,10 @@ from tests.cohorts import write_cohort
 from tests.training.settings import tiny
 from xattn_bmd import Cohort, FoldPlan, compare
 from xattn_bmd.errors import RunError
+from xattn_bmd.models.assets import BONE_ENCODER
 from xattn_bmd.training.runs.run_record import pictures_digest
 from xattn_bmd.training.study import Job, Study
+from xattn_bmd.training.workers import job_keys
 from xattn_bmd.training.workers.job_keys import Inputs, all_jobs, job_key, study_key, weights_digest
 from xattn_bmd.training.workers.jobs import SharedStudy, fit_files
 
@@ -71,6 +74,20 @@ def test_the_weights_file_is_known_by_its_content(study, tmp_path):
         path.write_bytes(content)
         digests.add(weights_digest(named))
     assert len(digests) == 2 and None not in digests
+
+
+def test_another_bone_encoder_is_another_fit(study, tmp_path, monkeypatch):
+    config = replace(study.config, model=replace(study.config.model, weights="bone", backbone="tf_efficientnet_lite0"))
+    study, path = replace(study, config=config), tmp_path / "bone_encoder.safetensors"
+    installed = weights_digest(config)
+    assert installed == hashlib.sha256(BONE_ENCODER.read_bytes()).hexdigest()
+    monkeypatch.setattr(job_keys, "BONE_ENCODER", path)
+    assert weights_digest(config) is None
+    path.write_bytes(BONE_ENCODER.read_bytes() + b" ")
+    before, after = (Inputs("a" * 64, digest) for digest in (installed, weights_digest(config)))
+    assert job_key(study, JOB, inputs=before) != job_key(study, JOB, inputs=after)
+    ridge = Job("ridge", 0, 1)
+    assert job_key(study, ridge, inputs=before) == job_key(study, ridge, inputs=after)
 
 
 def test_a_stored_fit_is_kept_only_under_its_key(cohort, tmp_path):

@@ -5,6 +5,9 @@ Axes: ``B`` patients, ``L`` layers, ``H`` heads, ``P`` image patches, ``V`` clin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -29,11 +32,18 @@ class CrossAttentionFusion(Fusion):
 
     The fused vector is ``W LN(Σ_l softmax(a)_l p^l)`` with learned layer weights ``a`` that start equal.
 
+    Two parts can be switched off.  Without ``key_value_updater`` the keys and values of a layer are those of its own
+    tokens alone, ``W_X^l LN(X^(l-1))`` and ``W_Y^l LN(Y^(l-1))``; without ``layer_weight`` the fused vector is
+    ``W LN(p^L)``.  A subclass leaves one direction out: the tokens that would read stay as they came, and the other
+    direction's queries, keys and values are ``2D`` wide in place of ``D``, which takes as many parameters as the
+    direction that is gone.
+
     Shape:
         image tokens ``(B, P, D)`` with ``P ≥ 2`` and variable tokens ``(B, V, D)`` with ``V ≥ 2`` → ``(B, D)``.
 
     Args:
-        config: ``width`` D, ``layers`` L, ``heads`` H and ``dropout``.
+        config: ``width`` D, ``layers`` L, ``heads`` H, ``dropout``, ``key_value_updater`` and ``layer_weight``.
+        inner: width of queries, keys and values, a multiple of the heads; None takes the one described above.
 
     Raises:
         ModelError: without a layer, if the width does not divide into the heads, or for a single token on either side.
@@ -46,53 +56,100 @@ class CrossAttentionFusion(Fusion):
     """
 
     fewest_variables = 2
+    image_reads: ClassVar[bool] = True
+    variables_read: ClassVar[bool] = True
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, *, inner: int | None = None) -> None:
         super().__init__(config)
         if config.layers < 1:
             raise ModelError(f"Cross-attention has at least 1 layer, but layers={config.layers} was given; raise it.")
-        self.layers = nn.ModuleList(CrossAttentionLayer(config) for _ in range(config.layers))
-        self.layer_logit = nn.Parameter(torch.zeros(config.layers))
+        both = self.image_reads and self.variables_read
+        inner = inner or (config.width if both else 2 * config.width)
+        directions = {"image_reads": self.image_reads, "variables_read": self.variables_read}
+        self.layers = nn.ModuleList(
+            CrossAttentionLayer(config, inner=inner, **directions) for _ in range(config.layers)
+        )
+        self.keeps_offered = config.key_value_updater
+        if config.layer_weight:
+            self.layer_logit = nn.Parameter(torch.zeros(config.layers))
+        else:  # log of (0, …, 0, 1): softmax gives the last layer all the weight
+            self.register_buffer("layer_logit", torch.eye(config.layers)[-1].log(), persistent=False)
         self.norm = nn.LayerNorm(2 * config.width)
         self.project = nn.Linear(2 * config.width, config.width)
 
     def forward(self, image_BPD: Tensor | None, variables_BVD: Tensor | None) -> Fused:
         """Return the fused vector ``(B, D)`` and the attention of every layer."""
         assert image_BPD is not None and variables_BVD is not None
-        offered: tuple[KeysValues, KeysValues] | None = None
+        offered = NOTHING
         pooled, to_variables, to_image = [], [], []
         for layer in self.layers:
-            image_BPD, variables_BVD, offered, read_BHPV, read_BHVP = layer(image_BPD, variables_BVD, offered)
+            image_BPD, variables_BVD, now_offered, read_BHPV, read_BHVP = layer(image_BPD, variables_BVD, offered)
+            offered = now_offered if self.keeps_offered else NOTHING
             pooled.append(torch.cat([image_BPD.mean(1), variables_BVD.mean(1)], dim=-1))
             to_variables.append(read_BHPV)
             to_image.append(read_BHVP)
         layer_weight = self.layer_logit.softmax(dim=0)
         mixed_BE = torch.einsum("l,lbe->be", layer_weight, torch.stack(pooled))
-        attention = Attention(torch.stack(to_variables, dim=1), torch.stack(to_image, dim=1), layer_weight)
+        attention = Attention(_of_all_layers(to_variables), _of_all_layers(to_image), layer_weight)
         return Fused(self.project(self.norm(mixed_BE)), attention)
 
 
+class Offered(NamedTuple):
+    """What each side offers to the other; None before the first layer, and where the other side does not read.
+
+    Attributes:
+        image: keys and values of the image patches.
+        variables: keys and values of the clinical variables.
+    """
+
+    image: KeysValues | None
+    variables: KeysValues | None
+
+
+NOTHING = Offered(None, None)
+
+
 class CrossAttentionLayer(nn.Module):
-    """One layer: both sides refresh what they offer, then each reads from the other.
+    """One layer: what is read is refreshed, then each side that reads does so from the other.
 
     Args:
         config: ``width``, ``heads`` and ``dropout``.
+        inner: width of queries, keys and values.
+        image_reads: whether image patches read from variables.
+        variables_read: whether variables read from image patches.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, *, inner: int, image_reads: bool, variables_read: bool) -> None:
         super().__init__()
-        self.update_image = KeyValueUpdater(config.width)
-        self.update_variables = KeyValueUpdater(config.width)
-        self.image_reads = CrossAttention(width=config.width, heads=config.heads, dropout=config.dropout)
-        self.variables_read = CrossAttention(width=config.width, heads=config.heads, dropout=config.dropout)
+        width = config.width
+        self.update_image = KeyValueUpdater(width, inner=inner) if variables_read else None
+        self.update_variables = KeyValueUpdater(width, inner=inner) if image_reads else None
+        sizes = {"width": width, "heads": config.heads, "inner": inner}
+        self.image_reads = CrossAttention(**sizes, dropout=config.dropout) if image_reads else None
+        self.variables_read = CrossAttention(**sizes, dropout=config.dropout) if variables_read else None
 
     def forward(
-        self, image_BPD: Tensor, variables_BVD: Tensor, offered: tuple[KeysValues, KeysValues] | None
-    ) -> tuple[Tensor, Tensor, tuple[KeysValues, KeysValues], Tensor, Tensor]:
-        """Return both sides' tokens, what they now offer (image, variables), and both attentions."""
-        from_image, from_variables = offered if offered is not None else (None, None)
-        from_image = self.update_image(image_BPD, from_image)
-        from_variables = self.update_variables(variables_BVD, from_variables)
-        updated_image_BPD, read_BHPV = self.image_reads(image_BPD, from_variables)
-        updated_variables_BVD, read_BHVP = self.variables_read(variables_BVD, from_image)
-        return updated_image_BPD, updated_variables_BVD, (from_image, from_variables), read_BHPV, read_BHVP
+        self, image_BPD: Tensor, variables_BVD: Tensor, offered: Offered
+    ) -> tuple[Tensor, Tensor, Offered, Tensor | None, Tensor | None]:
+        """Return both sides' tokens, what they now offer, and both attentions."""
+        from_image = _refreshed(self.update_image, image_BPD, offered.image)
+        from_variables = _refreshed(self.update_variables, variables_BVD, offered.variables)
+        new_image_BPD, read_BHPV = _read(self.image_reads, image_BPD, from_variables)
+        new_variables_BVD, read_BHVP = _read(self.variables_read, variables_BVD, from_image)
+        return new_image_BPD, new_variables_BVD, Offered(from_image, from_variables), read_BHPV, read_BHVP
+
+
+def _refreshed(update: KeyValueUpdater | None, tokens_BKD: Tensor, offered: KeysValues | None) -> KeysValues | None:
+    return None if update is None else KeysValues(*update(tokens_BKD, offered))
+
+
+def _read(attend: CrossAttention | None, tokens_BQD: Tensor, other: KeysValues | None) -> tuple[Tensor, Tensor | None]:
+    if attend is None or other is None:
+        return tokens_BQD, None
+    updated_BQD, attention_BHQK = attend(tokens_BQD, other)
+    return updated_BQD, attention_BHQK
+
+
+def _of_all_layers(attention: Sequence[Tensor | None]) -> Tensor | None:
+    made = [layer_BHQK for layer_BHQK in attention if layer_BHQK is not None]
+    return torch.stack(made, dim=1) if made else None

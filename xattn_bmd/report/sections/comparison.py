@@ -10,6 +10,7 @@ from xattn_bmd.metrics.tables.layout import FOLDS
 from xattn_bmd.report.figures.model_comparison import model_comparison
 from xattn_bmd.report.figures.model_metrics import model_metrics
 from xattn_bmd.report.material import Material, Row, at, label, rows
+from xattn_bmd.report.model_words import model_words
 from xattn_bmd.report.numbers import UNDEFINED, count, number, p_value, percent, span
 from xattn_bmd.report.page import Block, Cell, Gallery, Picture, Prose, Section, Table
 from xattn_bmd.report.sections.grid import by_model
@@ -39,7 +40,7 @@ def section(material: Material) -> Section:
     return Section(
         name="models",
         title="Comparison of models",
-        blocks=(*_metrics(material),),
+        blocks=(*model_words(material), *_metrics(material)),
         parts=(
             Section(name="differences", title="Differences between models", blocks=_differences(material)),
             Section(name="detectable", title="What this cohort could have shown", blocks=_detectable(material)),

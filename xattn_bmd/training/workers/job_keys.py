@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from xattn_bmd.config import CompareConfig, to_dict
+from xattn_bmd.models.assets import BONE_ENCODER
 from xattn_bmd.training.registry import uses_images
 from xattn_bmd.training.study import Job, Study
 
@@ -35,7 +36,8 @@ class Inputs:
 
     Attributes:
         pictures: of all decoded pictures: :func:`~xattn_bmd.training.runs.run_record.pictures_digest`.
-        weights: SHA-256 of the weights file that the settings name by its path; None where they name no file.
+        weights: SHA-256 of the weights file that the settings name by its path, or of the bone encoder's; None where
+            they name neither.
     """
 
     pictures: str
@@ -43,13 +45,17 @@ class Inputs:
 
 
 def weights_digest(config: CompareConfig) -> str | None:
-    """Return the SHA-256 of the weights file that the settings name by its path, or None where there is none.
+    """Return the SHA-256 of the file of weights that the settings name, or None where there is none.
+
+    That is a file named by its path, or the bone encoder of this package; what an installed package or the hub holds
+    is known by its name alone.
 
     Example:
         >>> weights_digest(CompareConfig()) is None
         True
     """
-    path = Path(config.model.weights)
+    named = config.model.weights
+    path = BONE_ENCODER if named == "bone" else Path(named)
     if path.suffix != ".safetensors" or not path.is_file():
         return None
     with path.open("rb") as stream:

@@ -134,8 +134,8 @@ def _check_same_files(study: Study, inputs: Inputs) -> None:
     machine = platform.node()
     if weights_digest(study.config) != inputs.weights:
         raise RunError(
-            f"Every worker needs the client's weights file, but {machine} sees none or another one at "
-            f"{study.config.model.weights}; put the same file there."
+            f"Every worker needs the client's weights file, but {machine} sees none or another one for weights "
+            f"{study.config.model.weights!r}; put the same file there, or for 'bone' install the same xattn-bmd."
         )
     try:
         pictures = pictures_digest(study.images.content_hashes)
