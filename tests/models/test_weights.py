@@ -4,10 +4,11 @@ import urllib.error
 import pytest
 import timm
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from xattn_bmd.errors import ModelError
-from xattn_bmd.models import weights
+from xattn_bmd.models import assets, weights
 from xattn_bmd.models.image import ImageEncoder, build_trunk
 
 LITE0 = "tf_efficientnet_lite0"
@@ -38,6 +39,44 @@ def test_package_gives_what_the_rgb_model_gives_for_a_grey_picture():
         [expected] = rgb.forward_intermediates(image.expand(-1, 3, -1, -1), indices=1, intermediates_only=True)
         [found] = grey.forward_intermediates(image, indices=1, intermediates_only=True)
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+
+
+def test_bone_encoder_fills_every_parameter_of_the_trunk():
+    torch.manual_seed(0)
+    trunk = build_trunk(LITE0, weights="bone").state_dict()
+    stored = load_file(assets.BONE_ENCODER)
+    assert set(trunk) == set(stored)
+    assert {value.dtype for value in stored.values()} == {torch.float16, torch.int64}
+    for name, value in trunk.items():
+        assert value.dtype == (torch.float32 if stored[name].is_floating_point() else torch.int64)
+        assert torch.equal(value, stored[name].to(value.dtype)), name
+    assert trunk["conv_stem.weight"].shape[1] == 1
+
+
+def test_bone_encoder_leaves_the_layers_that_it_lacks():
+    whole = timm.create_model(LITE0, in_chans=1, num_classes=0)
+    before = whole.conv_head.weight.clone()
+    weights.load_weights(whole, backbone=LITE0, weights="bone")
+    assert torch.equal(whole.conv_head.weight, before)
+    assert torch.equal(whole.conv_stem.weight, load_file(assets.BONE_ENCODER)["conv_stem.weight"].float())
+
+
+def test_bone_encoder_is_refused_for_another_backbone():
+    with pytest.raises(ModelError, match=r"'tf_efficientnet_lite0', but 'test_resnet' was given; choose that backbone"):
+        build_trunk("test_resnet", weights="bone")
+
+
+@pytest.mark.parametrize("fault", ["one_less", "renamed"])
+def test_bone_encoder_with_other_layers_is_damaged(tmp_path, monkeypatch, fault):
+    state = load_file(assets.BONE_ENCODER)
+    value = state.pop("bn1.weight")
+    if fault == "renamed":
+        state["bn_1.weight"] = value
+    with safe_open(assets.BONE_ENCODER, framework="numpy") as stored:
+        save_file(state, tmp_path / "other.safetensors", metadata=stored.metadata())
+    monkeypatch.setattr(assets, "BONE_ENCODER", tmp_path / "other.safetensors")
+    with pytest.raises(ModelError, match=r"1 are missing \['bn1.weight'\].*reinstall xattn-bmd"):
+        build_trunk(LITE0, weights="bone")
 
 
 def test_file_of_a_whole_rgb_model_fills_the_trunk(tmp_path):

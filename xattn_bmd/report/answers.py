@@ -202,8 +202,8 @@ def limits(material: Material) -> str:
 
 def initialisation(material: Material) -> str:
     """Return the weights that training began with."""
-    settings = _part(material, "model")
-    return f"Backbone {settings.get('backbone')}, weights: {settings.get('weights')}." if settings else ""
+    origin = material.source.image_encoder
+    return f"Image encoder: {origin}." if origin else ""
 
 
 def choice(material: Material) -> str:

@@ -84,6 +84,14 @@ class ReportSource:
         return (self.cohort or {}).get("roles") or {}
 
     @property
+    def image_encoder(self) -> str:
+        """What the image encoder had learnt from before, in words; empty where the source does not say."""
+        recorded = (self.environment or {}).get("image_encoder")
+        model = (self.config or {}).get("model") or {}
+        named = f"{model.get('backbone')}, weights: {model.get('weights')}" if model else ""
+        return str(recorded or named)
+
+    @property
     def models(self) -> tuple[str, ...]:
         """Names of the models, in the order of the table."""
         return tuple(dict.fromkeys(self.predictions["model"]))

@@ -10,6 +10,7 @@ from pathlib import Path
 from xattn_bmd.atomic import atomic_folder, atomic_write
 from xattn_bmd.errors import RunError
 from xattn_bmd.metrics.intervals import REPLICATES
+from xattn_bmd.models.origin import saw_simulated_hips
 from xattn_bmd.report.evidence import Evidence, gather
 from xattn_bmd.report.figures.save import save_figure
 from xattn_bmd.report.html import Page, page_html
@@ -123,6 +124,7 @@ def _page(material: Material, sections: tuple[Section, ...], drawings: dict[str,
         *([("alarm", SIMULATED)] if source.simulated else []),
         *([("alarm", OPTIMISTIC)] if source.optimistic else []),
         *([("plain", UNKNOWN)] if source.simulated is None else []),
+        *([("plain", f"Image encoder: {source.image_encoder}.")] if saw_simulated_hips(source.image_encoder) else []),
         ("plain", NOT_FOR_DIAGNOSIS),
     ]
     return Page(

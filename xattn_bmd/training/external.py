@@ -23,6 +23,7 @@ from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.errors import CohortError, RunError
 from xattn_bmd.metrics.predictions import read_predictions
 from xattn_bmd.metrics.tables.comparisons import comparisons_table
+from xattn_bmd.models.origin import NO_IMAGES
 from xattn_bmd.report.write import write_report
 from xattn_bmd.training.environment import environment
 from xattn_bmd.training.external_tables import (
@@ -128,7 +129,7 @@ def evaluate(
         _predictions(cohort, estimates).to_csv(folder / PREDICTIONS, index=False)
         record_table(cohort).to_csv(folder / RECORD, index=False)
         (folder / COHORT).write_text(_json(_description(predictors, cohort, pictures)))
-        (folder / ENVIRONMENT).write_text(_json(environment()))
+        (folder / ENVIRONMENT).write_text(_json(environment(image_encoder=_image_encoders(predictors))))
     return Evaluation(target, simulated)
 
 
@@ -238,11 +239,16 @@ def _predictor_description(predictor: Predictor) -> dict[str, Any]:
         "model": predictor.model,
         "plan_hash": development.seen.salt,
         "simulated": predictor.simulated,
+        "image_encoder": predictor.image_encoder,
         "radiographs": development.n,
         "patients": development.patients,
         "target_mean": development.target_mean,
         "target_sd": development.target_sd,
     }
+
+
+def _image_encoders(predictors: Sequence[Predictor]) -> str:
+    return "; ".join(dict.fromkeys(one.image_encoder for one in predictors if one.uses_images)) or NO_IMAGES
 
 
 def _json(value: dict[str, Any]) -> str:

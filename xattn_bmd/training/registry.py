@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from xattn_bmd.config import CompareConfig
 from xattn_bmd.errors import ModelError
 from xattn_bmd.models.fusions import FUSIONS
+from xattn_bmd.models.origin import NO_IMAGES, weights_origin
 from xattn_bmd.training.fits.tabular import TABULAR
 
 
@@ -42,6 +44,21 @@ def check_models(names: Iterable[str]) -> None:
 def uses_images(name: str) -> bool:
     """Tell whether a model looks at radiographs."""
     return name in FUSIONS and FUSIONS[name].uses_image
+
+
+def image_encoder_origin(config: CompareConfig, models: Iterable[str]) -> str:
+    """Return in words what the image encoder of some models of a comparison had learnt from before.
+
+    Raises:
+        ModelError: if the bone encoder is named and its file is missing or damaged.
+
+    Example:
+        >>> image_encoder_origin(CompareConfig(), ["ridge"])
+        'none: no model looks at radiographs'
+    """
+    if not any(map(uses_images, models)):
+        return NO_IMAGES
+    return weights_origin(backbone=config.model.backbone, weights=config.model.weights)
 
 
 def _listed() -> str:

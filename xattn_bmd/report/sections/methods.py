@@ -10,6 +10,7 @@ def section(material: Material) -> Section:
     """Return the section."""
     texts = (
         *_data(material),
+        *_image_encoder(material),
         _pooling(material),
         "Intervals are 95 % bias-corrected and accelerated (BCa) bootstrap intervals. Patients are drawn, each with "
         "all radiographs and repeats; models share the draws, so comparisons are paired. Models were not trained "
@@ -44,6 +45,11 @@ def _data(material: Material) -> tuple[str, ...]:
             "Protocol 'paper': each checkpoint was chosen on the fold that is scored, so every number is optimistic."
         )
     return tuple(said)
+
+
+def _image_encoder(material: Material) -> tuple[str, ...]:
+    origin = material.source.image_encoder
+    return (f"Image encoder: {origin}.",) if origin else ()
 
 
 def _pooling(material: Material) -> str:

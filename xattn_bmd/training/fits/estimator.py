@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from xattn_bmd.config import HeadName, ModelConfig
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.datamodule import cohort_arrays
 from xattn_bmd.data.dataset import CohortArrays, CohortImages, DeviceCohort, row_blocks
 from xattn_bmd.data.variables import VariableEncoder
-from xattn_bmd.models.fusion import Attention
 from xattn_bmd.models.network import FusionNetwork, Output, build_network
 from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.fits.tabular import TABULAR
@@ -31,7 +31,7 @@ class Estimates(NamedTuple):
         table: one row for each, in order: ``prediction``, then those of :data:`~xattn_bmd.types.HEAD_COLUMNS` that the
             head gives, g/cm².
         attention: ``(N, V)`` how much the image patches read from each clinical variable, mean over patches and heads,
-            over layers by their weight; every row sums to 1.  None for a model without attention.
+            over layers by their weight; every row sums to 1.  None for a model whose image patches do not read.
     """
 
     table: pd.DataFrame
@@ -106,14 +106,13 @@ def predict_rows(network: FusionNetwork, arrays: CohortArrays, rows: Sequence[in
     tables, attention = [], []
     for output in _outputs(network, arrays, rows):
         tables.append(_columns(output))
-        if output.attention is not None:
-            attention.append(_read_from_variables(output.attention))
+        if output.attention is not None and output.attention.image_to_variables is not None:
+            attention.append(_read_from_variables(output.attention.image_to_variables, output.attention.layer_weight))
     return Estimates(pd.concat(tables, ignore_index=True), np.concatenate(attention) if attention else None)
 
 
-def _read_from_variables(attention: Attention) -> NDArray[np.float64]:
-    read_BLV = attention.image_to_variables.float().mean(dim=(2, 3))
-    read_BV = torch.einsum("blv,l->bv", read_BLV, attention.layer_weight.float())
+def _read_from_variables(read_BLHPV: Tensor, weight_L: Tensor) -> NDArray[np.float64]:
+    read_BV = torch.einsum("blv,l->bv", read_BLHPV.float().mean(dim=(2, 3)), weight_L.float())
     return np.asarray(read_BV.cpu().numpy(), dtype=np.float64)
 
 

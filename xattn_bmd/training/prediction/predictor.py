@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from xattn_bmd.training.archive.estimate import Archive
     from xattn_bmd.training.runs.run import Run
 
+NOT_RECORDED = "not recorded"
+
 LEVEL = 0.9
 """Wanted coverage of the intervals of :meth:`Predictor.predict`."""
 
@@ -62,6 +64,7 @@ class Predictor:
         image: how an image file becomes pixels.
         reference: name of the reference population for T-scores.
         simulated: whether it was trained on simulated radiographs.
+        image_encoder: what its image encoder had learnt from before, in words.
         development: what it keeps of the cohort that it was developed on: numbers, and salted hashes of patients and
             pictures (which a guess of the id can confirm, see :mod:`xattn_bmd.training.prediction.development`).
         folder: where its files lie.
@@ -76,6 +79,7 @@ class Predictor:
     image: ImageConfig
     reference: str
     simulated: bool
+    image_encoder: str
     development: Development
     folder: Path
 
@@ -109,6 +113,7 @@ class Predictor:
             image=ImageConfig(**{**record["image"], "window": tuple(record["image"]["window"])}),
             reference=record["reference"],
             simulated=record["simulated"],
+            image_encoder=record.get("image_encoder", NOT_RECORDED),
             development=Development.from_dict(record["development"]),
             folder=folder,
         )

@@ -14,7 +14,7 @@ from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.errors import RunError
 from xattn_bmd.metrics.predictions import read_predictions
 from xattn_bmd.training.prediction.development import Development, Seen, describe_development
-from xattn_bmd.training.registry import uses_images
+from xattn_bmd.training.registry import image_encoder_origin, uses_images
 from xattn_bmd.training.study import Study, reference_of
 
 FILE, FORMAT = "predictor.json", "xattn-bmd-predictor-2"
@@ -52,6 +52,7 @@ def _write(folder: Path, study: Study, development: Development) -> None:
         "format": FORMAT,
         "model": folder.name,
         "simulated": study.cohort.roles.simulated,
+        "image_encoder": image_encoder_origin(config, [folder.name]),
         "protocol": config.protocol,
         "plan_hash": study.plan.hash,
         "reference": reference_of(config),

@@ -28,6 +28,7 @@ from xattn_bmd.metrics.tables.comparisons import comparisons_table
 from xattn_bmd.metrics.tables.screening import screening_table
 from xattn_bmd.report.write import write_report
 from xattn_bmd.training.environment import environment
+from xattn_bmd.training.registry import image_encoder_origin
 from xattn_bmd.training.runs.run_record import cohort_facts, read_record_table, record_table, same_facts
 from xattn_bmd.training.study import reference_of
 
@@ -230,7 +231,8 @@ def open_run(folder: Path, *, config: CompareConfig, plan: FoldPlan, cohort: Coh
         if not (folder / name).is_file():
             atomic_write(folder / name, content)
     if not (folder / ENVIRONMENT).is_file():
-        atomic_write(folder / ENVIRONMENT, _json(environment()))
+        origin = image_encoder_origin(config, config.models)
+        atomic_write(folder / ENVIRONMENT, _json(environment(image_encoder=origin)))
 
 
 def _stored(path: Path) -> pd.DataFrame:
