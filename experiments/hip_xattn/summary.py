@@ -13,6 +13,7 @@ from study import EXTERNAL, Study
 LEVEL = 0.95
 SHOWN = ("mse", "mae", "r2", "pearson_r", "auroc", "sensitivity", "f1", "mse_vs_concat")
 OUTSIDE = ("auroc", "auroc_change", "f1", "r2", "r2_change", "recalibrated_r2", "bias")
+BASES = ("concat", "residual_concat")
 SIGNIFICANT = 0.05
 
 
@@ -76,6 +77,7 @@ def summaries(rows: pd.DataFrame, study: Study) -> dict[str, pd.DataFrame]:
         "answer": answer_table(inside, study),
         "source": source_table(inside, study),
         "models": means_table(inside, SHOWN),
+        "pairs": pairs_table(inside),
         "ablations": ablations_table(inside, study),
         "external": means_table(rows[rows["part"] == EXTERNAL], OUTSIDE),
     }
@@ -136,6 +138,19 @@ def source_table(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
     order = {key: place for place, key in enumerate(reported)}
     primary["order"] = [order.get(key, len(order)) for key in keys]
     return primary.dropna(subset=["source"]).sort_values("order", kind="stable").drop(columns="order")
+
+
+def pairs_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return MSE of every model relative to either concatenation of the same arm, draw by draw."""
+    mse = rows[(rows["metric"] == "mse") & (rows["part"] != "ablations")]
+    found = []
+    for (part, arm, n), group in mse.groupby(["part", "arm", "n"], sort=False):
+        values = group.pivot(index="draw", columns="model", values="value")
+        for base in [name for name in BASES if name in values]:
+            for model in [name for name in values if name != base]:
+                relative = over_draws(values[model] / values[base] - 1)
+                found.append({"part": part, "arm": arm, "n": n, "model": model, "against": base} | relative._asdict())
+    return pd.DataFrame(found)
 
 
 def ablations_table(rows: pd.DataFrame, study: Study) -> pd.DataFrame:

@@ -44,6 +44,7 @@ def summary_text(rows: pd.DataFrame, study: Study, tables: Mapping[str, pd.DataF
     titles = {
         "source": ("Beside the source", _source_cells),
         "models": ("Every model (AUROC, sensitivity and F1: low density, T < -1)", _model_cells),
+        "pairs": ("MSE against either concatenation, on the same draws", _pair_cells),
         "ablations": ("Ablations: change of MSE on the same draws", _ablation_cells),
         "external": ("External hospitals (the threshold is carried over)", _model_cells),
     }
@@ -150,6 +151,17 @@ def _model_cells(table: pd.DataFrame) -> pd.DataFrame:
         }
         lines.append(line | {NAMES[metric]: figures.get(metric, "") for metric in metrics})
     return pd.DataFrame(lines)
+
+
+def _pair_cells(table: pd.DataFrame) -> pd.DataFrame:
+    keys = ["part", "arm", "n", "model"]
+    lines = []
+    for place, group in table.groupby(keys, sort=False):
+        line = dict(zip(keys, place, strict=True)) | {"draws": group["draws"].max()}
+        for row in group.to_dict("records"):
+            line[f"against {row['against']}"] = shown("mse_vs_concat", row["mean"], row["low"], row["high"])
+        lines.append(line)
+    return pd.DataFrame(lines).fillna("")
 
 
 def _ablation_cells(table: pd.DataFrame) -> pd.DataFrame:

@@ -121,7 +121,7 @@ def test_without_key_value_updater_nothing_is_kept_between_layers():
 
 def test_no_other_fusion_reads_the_switches():
     off = {"key_value_updater": False, "layer_weight": False}
-    for name in ("concat", "gated", "film", "late", "image_only", "metadata_only"):
+    for name in ("concat", "residual_concat", "gated", "film", "late", "image_only", "metadata_only"):
         torch.manual_seed(0)
         on_vector = FUSIONS[name](small_config()).eval()(*tokens()).vector
         torch.manual_seed(0)
@@ -138,6 +138,18 @@ def test_residual_cross_attention_starts_as_concatenation_and_adds_through_its_g
     added = fusion(image, variables).vector - plain
     torch.testing.assert_close(added, fusion.gate * fusion.attend(image, variables).vector)
     assert not added.any(dim=0)[0] and added.any(dim=0)[1:].all()
+
+
+def test_residual_concat_is_a_linear_reading_of_the_pair_where_its_steps_are_closed():
+    fusion, (image, variables) = FUSIONS["residual_concat"](small_config()).eval(), tokens()
+    pair = torch.cat([image.mean(1), variables.mean(1)], dim=-1)
+    stepped = pair + fusion.scale[0] * fusion.steps[0](pair)
+    with torch.no_grad():
+        fusion.layer_logit.copy_(torch.eye(len(fusion.layer_logit))[0].log())
+    torch.testing.assert_close(fusion(image, variables).vector, fusion.project(fusion.norm(stepped)))
+    with torch.no_grad():
+        fusion.scale.zero_()
+    torch.testing.assert_close(fusion(image, variables).vector, fusion.project(fusion.norm(pair)))
 
 
 def test_attention_behind_a_closed_gate_learns_as_soon_as_the_gate_has_moved():

@@ -22,7 +22,17 @@ ASSUMED_R2 = 0.35
 """R² of density that a clinical record of this kind reaches in new patients, for the sample-size criteria."""
 
 IMAGE = "image_only"
-FUSED = ("xattn", "residual_xattn", BASE, "gated", "film", "late", "image_to_record", "record_to_image")
+FUSED = (
+    "xattn",
+    "residual_xattn",
+    BASE,
+    "residual_concat",
+    "gated",
+    "film",
+    "late",
+    "image_to_record",
+    "record_to_image",
+)
 """Models that join image and record, the first of which is set against the image alone."""
 
 

@@ -12,6 +12,7 @@ MODEL_WORDS = {
     "record_to_image": "cross-attention in one direction: clinical variables read from the image patches",
     "residual_xattn": "concat, and what cross-attention adds to it through a gate that starts at zero",
     "concat": "image and clinical record side by side in one vector",
+    "residual_concat": "concat in the frame of xattn: small residual steps and a linear reading, without attention",
     "gated": "a learned gate weighs the image against the clinical record (gated multimodal unit)",
     "film": "the clinical record scales and shifts what is seen in the image (FiLM)",
     "late": "mean of two predictions, one from the image and one from the clinical record",

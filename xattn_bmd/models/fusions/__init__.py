@@ -11,6 +11,7 @@ from xattn_bmd.models.fusions.image_to_record import ImageToRecordFusion
 from xattn_bmd.models.fusions.late import LateFusion
 from xattn_bmd.models.fusions.metadata_only import MetadataOnlyFusion
 from xattn_bmd.models.fusions.record_to_image import RecordToImageFusion
+from xattn_bmd.models.fusions.residual_concat import ResidualConcatFusion
 from xattn_bmd.models.fusions.residual_xattn import ResidualCrossAttentionFusion
 from xattn_bmd.models.fusions.xattn import CrossAttentionFusion
 
@@ -20,6 +21,7 @@ FUSIONS: dict[str, type[Fusion]] = {
     "record_to_image": RecordToImageFusion,
     "residual_xattn": ResidualCrossAttentionFusion,
     "concat": ConcatFusion,
+    "residual_concat": ResidualConcatFusion,
     "gated": GatedFusion,
     "film": FilmFusion,
     "late": LateFusion,
