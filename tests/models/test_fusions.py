@@ -152,6 +152,20 @@ def test_residual_concat_is_a_linear_reading_of_the_pair_where_its_steps_are_clo
     torch.testing.assert_close(fusion(image, variables).vector, fusion.project(fusion.norm(pair)))
 
 
+def test_attention_pooling_looks_at_the_same_places_whatever_the_record_says():
+    fusion, (image, variables) = FUSIONS["attention_pooling"](small_config()).eval(), tokens()
+    _, other = tokens(9)
+    looked = []
+    fusion.layers[-1].variables_read.register_forward_hook(lambda _, given, found: looked.append(found[1]))
+    assert not torch.allclose(fusion(image, variables).vector, fusion(image, other).vector)
+    assert torch.equal(*looked) and not torch.allclose(looked[0][0], looked[0][1])
+    with torch.no_grad():
+        for layer in fusion.layers:
+            layer.variables_read.scale.zero_()
+    pair = torch.cat([image.mean(1), variables.mean(1)], dim=-1)
+    torch.testing.assert_close(fusion(image, variables).vector, fusion.project(fusion.norm(pair)))
+
+
 def test_attention_behind_a_closed_gate_learns_as_soon_as_the_gate_has_moved():
     fusion = FUSIONS["residual_xattn"](small_config())
     step = torch.optim.SGD(fusion.parameters(), lr=0.1)

@@ -32,6 +32,7 @@ FUSED = (
     "late",
     "image_to_record",
     "record_to_image",
+    "attention_pooling",
 )
 """Models that join image and record, the first of which is set against the image alone."""
 

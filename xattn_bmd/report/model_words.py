@@ -10,6 +10,7 @@ MODEL_WORDS = {
     "both directions",
     "image_to_record": "cross-attention in one direction: image patches read from the clinical variables",
     "record_to_image": "cross-attention in one direction: clinical variables read from the image patches",
+    "attention_pooling": "record_to_image with learned queries: attention pools the image without asking the record",
     "residual_xattn": "concat, and what cross-attention adds to it through a gate that starts at zero",
     "concat": "image and clinical record side by side in one vector",
     "residual_concat": "concat in the frame of xattn: small residual steps and a linear reading, without attention",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xattn_bmd.models.fusion import Fusion
+from xattn_bmd.models.fusions.attention_pooling import AttentionPoolingFusion
 from xattn_bmd.models.fusions.concat import ConcatFusion
 from xattn_bmd.models.fusions.film import FilmFusion
 from xattn_bmd.models.fusions.gated import GatedFusion
@@ -19,6 +20,7 @@ FUSIONS: dict[str, type[Fusion]] = {
     "xattn": CrossAttentionFusion,
     "image_to_record": ImageToRecordFusion,
     "record_to_image": RecordToImageFusion,
+    "attention_pooling": AttentionPoolingFusion,
     "residual_xattn": ResidualCrossAttentionFusion,
     "concat": ConcatFusion,
     "residual_concat": ResidualConcatFusion,

@@ -80,12 +80,17 @@ class CrossAttentionFusion(Fusion):
     def forward(self, image_BPD: Tensor | None, variables_BVD: Tensor | None) -> Fused:
         """Return the fused vector ``(B, D)`` and the attention of every layer."""
         assert image_BPD is not None and variables_BVD is not None
+        return self.fused(image_BPD, variables_BVD)
+
+    def fused(self, image_BPD: Tensor, variables_BVD: Tensor, *, beside: Tensor | None = None) -> Fused:
+        """Return the fused vector; ``beside``, ``(B, D)``, is added to the mean of each layer's variable tokens."""
         offered = NOTHING
         pooled, to_variables, to_image = [], [], []
         for layer in self.layers:
             image_BPD, variables_BVD, now_offered, read_BHPV, read_BHVP = layer(image_BPD, variables_BVD, offered)
             offered = now_offered if self.keeps_offered else NOTHING
-            pooled.append(torch.cat([image_BPD.mean(1), variables_BVD.mean(1)], dim=-1))
+            variables_BD = variables_BVD.mean(1) if beside is None else variables_BVD.mean(1) + beside
+            pooled.append(torch.cat([image_BPD.mean(1), variables_BD], dim=-1))
             to_variables.append(read_BHPV)
             to_image.append(read_BHVP)
         layer_weight = self.layer_logit.softmax(dim=0)
