@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
-import platform
 import re
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +11,7 @@ from typing import NamedTuple
 from score import Scored
 
 from xattn_bmd.atomic import atomic_write
+from xattn_bmd.training.environment import commit, machine
 
 HERE = Path(__file__).parent
 STORED = HERE / "results" / "difficulty.csv"
@@ -109,7 +107,7 @@ def write_readme(readme: Path = HERE / "README.md", *, path: Path = STORED) -> N
 
 def _line(row: Row) -> dict[str, str]:
     figures = (f"{figure:.6g}" for figure in row.found)
-    values = (row.property, row.wanted, *figures, row.n, row.seed, row.size, row.how, commit(), machine())
+    values = (row.property, row.wanted, *figures, row.n, row.seed, row.size, row.how, commit(HERE), machine())
     return dict(zip(COLUMNS, map(str, values), strict=True))
 
 
@@ -122,27 +120,3 @@ def _cells(line: dict[str, str]) -> tuple[str, ...]:
     found = f"{value:.3f} [{low:.3f}, {high:.3f}]"
     n = f"{int(line['n']):,}"
     return line["property"], line["wanted"], found, met(line["wanted"], value), n, line["seed"], line["how"]
-
-
-def commit() -> str:
-    """Return the commit of the code, with a plus where the package has been changed since."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", HERE, *words], capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "../../xattn_bmd") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def machine() -> str:
-    """Return processor, cores, GPU, Python and torch; names no host."""
-    import torch
-
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    processor = names[0] if names else platform.processor() or platform.machine()
-    gpu = f", {torch.cuda.get_device_name(0)}" if torch.cuda.is_available() else ""
-    return f"{processor}, {os.cpu_count()} cores{gpu}, Python {platform.python_version()}, torch {torch.__version__}"

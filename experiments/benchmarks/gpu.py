@@ -18,7 +18,6 @@ from child import Child, run_child
 from gpu_copies import copied_bytes
 from gpu_idle import with_idle_share
 from job import Job
-from machine import machine
 from measured import Measured
 from rounds import in_turn
 from step_clock import step_seconds
@@ -26,6 +25,7 @@ from targets_table import printed
 from workers import seconds_a_fit
 
 from xattn_bmd import Cohort, FoldPlan
+from xattn_bmd.training.environment import machine
 
 FOLDS = 10
 _LAST_STEPS = 8  # of two epochs of seven: a validation lies between them

@@ -12,9 +12,10 @@ import importlib
 import time
 from pathlib import Path
 
-from machine import machine
 from measured import Measured
 from targets_table import TARGETS, printed, update_csv, write_csv, write_readme
+
+from xattn_bmd.training.environment import machine
 
 PARTS = {
     "1": "epoch",

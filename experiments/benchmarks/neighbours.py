@@ -14,10 +14,11 @@ from importlib.util import find_spec
 from child import Child, run_child
 from epoch import EPOCHS, FOLDS, THREADS
 from job import FULL, QUICK, Job
-from machine import machine
 from measured import Measured
 from step_clock import epoch_seconds
 from targets_table import printed
+
+from xattn_bmd.training.environment import machine
 
 NEIGHBOURS = {
     "monai": ("MONAI CacheDataset", "neighbour_monai.py"),

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from child import run_child
 from job import Job
-from machine import machine
 from rounds import in_turn
+
+from xattn_bmd.training.environment import machine
 
 RESULTS = Path(__file__).parent / "results"
 EPOCHS = 2

@@ -14,15 +14,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from origin import Origin, commit, machine, read_origin
+from origin import Origin, read_origin
 from study import EXTERNAL, Arm, CohortPlan, Study, read_study
 from tables import publish
 
 from xattn_bmd import Cohort, Predictor, Run, compare, evaluate, load_run, simulate_cohort
 from xattn_bmd.errors import ConfigError
 from xattn_bmd.simulate.cohort import VERSION
+from xattn_bmd.training.environment import commit, machine
 from xattn_bmd.training.registry import check_models, model_names
 
+HERE = Path(__file__).parent
 SITE_DRAW = 0
 """The people of an external hospital are drawn once."""
 
@@ -125,7 +127,7 @@ class Work:
                 "that simulates the registered hips."
             )
         self.study, self.root, self.workers = study, root, workers
-        self.commit, self.machine = commit(), machine()
+        self.commit, self.machine = commit(HERE), machine()
 
     def do(self, part: str, arm: Arm, draw: int) -> None:
         """Do one draw of an arm: compare its models, or take its predictors to the external hospitals."""
