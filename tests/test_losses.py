@@ -5,12 +5,22 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
 from scipy.stats import norm
 from sklearn.metrics import mean_absolute_error, mean_pinball_loss, mean_squared_error
 
 from xattn_bmd.config import HEAD_LOSSES, TrainingConfig
 from xattn_bmd.errors import ConfigError
-from xattn_bmd.losses import MOST_WEIGHT, DensityWeights, build_loss, fit_weights, weighted_smooth_l1
+from xattn_bmd.losses import (
+    BALANCED_NOISE,
+    MOST_WEIGHT,
+    DensityWeights,
+    balanced_mse,
+    build_loss,
+    fit_weights,
+    weighted_smooth_l1,
+)
 from xattn_bmd.models.heads import Estimate
 
 LUNAR = (0.6907, 0.8990)
@@ -61,7 +71,7 @@ def test_only_the_weighted_loss_uses_weights():
         for config in [TrainingConfig(loss=name)]
     }
     assert moved.pop("weighted_smooth_l1")
-    assert moved == dict.fromkeys(("smooth_l1", "mse", "mae", "gaussian_nll", "pinball"), False)
+    assert moved == dict.fromkeys(("smooth_l1", "mse", "mae", "balanced_mse", "gaussian_nll", "pinball"), False)
 
 
 def test_gaussian_likelihood_agrees_with_scipy():
@@ -75,6 +85,40 @@ def test_pinball_agrees_with_scikit_learn():
     loss = build_loss(TrainingConfig(loss="pinball"))(estimate, torch.from_numpy(target), torch.ones(40))
     shares = zip((0.05, 0.5, 0.95), estimate.quantiles.T.numpy(), strict=True)
     assert float(loss) == pytest.approx(np.mean([mean_pinball_loss(target, q, alpha=share) for share, q in shares]))
+
+
+def test_balanced_mse_is_its_formula():
+    target, prediction = made_densities(40, 0), made_densities(40, 1)
+    loss = build_loss(TrainingConfig(loss="balanced_mse"))
+    found = loss(Estimate(torch.from_numpy(prediction)), torch.from_numpy(target), torch.ones(40))
+    double = 2 * BALANCED_NOISE**2
+    others = double * logsumexp(-((prediction[:, None] - target[None, :]) ** 2) / double, axis=1)
+    assert float(found) == pytest.approx(float(((prediction - target) ** 2 + others).mean()))
+
+
+def best_slope(loss, reading, target):
+    """Return the factor on the readings, in SD from the mean density, with which a loss is smallest."""
+    return minimize_scalar(lambda slope: float(loss(0.88 + slope * reading, target)), bounds=(0.1, 2)).x
+
+
+def test_balanced_mse_undoes_the_pull_of_the_common_densities():
+    """A reading with normal error: least squares shrinks it towards the mean, by theory by 1 / (1 + noise² / SD²)."""
+    draw, noise, spread = torch.Generator().manual_seed(0), 0.1, 0.147
+    apart, error = torch.randn(2, 1500, generator=draw, dtype=torch.float64) * torch.tensor([[spread], [noise]])
+    reading, target = apart + error, 0.88 + apart
+    shrunk = best_slope(torch.nn.functional.mse_loss, reading, target)
+    whole = best_slope(lambda p, t: balanced_mse(p, t, noise=noise), reading, target)
+    assert shrunk == pytest.approx(1 / (1 + noise**2 / spread**2), abs=0.03)
+    assert whole == pytest.approx(1, abs=0.03)
+
+
+def test_balanced_mse_at_its_limits():
+    target = torch.from_numpy(made_densities(12))
+    prediction = torch.from_numpy(made_densities(12, 1)).requires_grad_()
+    [pull] = torch.autograd.grad(balanced_mse(prediction, target, noise=100.0), prediction)
+    torch.testing.assert_close(pull, 2 * (target.mean() - target) / 12, rtol=1e-3, atol=1e-6)  # any density is likely
+    assert balanced_mse(target, target, noise=1e-4).item() == pytest.approx(0)  # no other density can be meant
+    assert balanced_mse(prediction[:1], target[:1], noise=0.1).item() == 0  # there is no other
 
 
 @pytest.mark.parametrize(("loss", "head"), [("gaussian_nll", "gaussian"), ("pinball", "quantile")])

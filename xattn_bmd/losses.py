@@ -47,6 +47,9 @@ BAND_WEIGHTS = (2.0, 1.5, 1.0)
 MOST_WEIGHT = 3.0
 """Largest weight of ``label_density`` relative to the commonest density; our choice."""
 
+BALANCED_NOISE = 0.1
+"""SD that ``balanced_mse`` ascribes to a prediction, g/cm²: about the error of the networks here; our choice."""
+
 KNOTS = 64
 
 SAME = 1e-6
@@ -73,6 +76,34 @@ def weighted_smooth_l1(prediction: Tensor, target: Tensor, weight: Tensor, *, be
         0.075
     """
     return (weight * torch.nn.functional.smooth_l1_loss(prediction, target, beta=beta, reduction="none")).mean()
+
+
+def balanced_mse(prediction: Tensor, target: Tensor, *, noise: float) -> Tensor:
+    """Return Balanced MSE, estimated from the batch (Ren et al. 2022, arXiv 2203.16427: batch-based Monte Carlo).
+
+    ``mean over i of (p_i - y_i)² + 2s² log Σ_j exp(-(p_i - y_j)² / 2s²)``: which of the batch's own densities is this
+    patient's?  The second term takes the training density of the labels out of the prediction, which would otherwise
+    lean towards the commonest one.  So low and high densities are predicted with less bias, and common ones with larger
+    errors; as an estimate for the training population the predictions are too far apart.
+
+    The noise ``s`` is fixed, where the source may also learn it: learned, it would follow the training error, which in
+    a few hundred patients falls far below that of new ones, and the balance would go with it.  With less noise than the
+    true error predictions lean as with MSE, with more they lie too far apart.  The other patients of a batch are part
+    of the loss: a batch of one costs nothing, and devices that share a batch, or the parts of one that does not fit in
+    memory, each compare their own patients.
+
+    Args:
+        prediction: ``(B,)`` g/cm².
+        target: ``(B,)`` g/cm².
+        noise: SD ``s`` of the density around its prediction, g/cm², positive.
+
+    Example:
+        >>> round(float(balanced_mse(torch.tensor([0.7, 0.9]), torch.tensor([0.7, 0.9]), noise=0.1)), 5)
+        0.00254
+    """
+    likeness_BB = (prediction[:, None] - target).square() / (-2.0 * noise**2)
+    own = torch.arange(len(target), device=target.device)
+    return 2.0 * noise**2 * torch.nn.functional.cross_entropy(likeness_BB, own)
 
 
 def gaussian_nll(mean: Tensor, sd: Tensor, target: Tensor) -> Tensor:
@@ -110,9 +141,10 @@ def pinball(quantiles: Tensor, target: Tensor) -> Tensor:
 def build_loss(config: TrainingConfig) -> Loss:
     """Return the training loss that a configuration names.
 
-    Only ``weighted_smooth_l1`` uses the weights; ``smooth_l1``, ``mse`` and ``mae`` count every patient alike, and so
-    do ``gaussian_nll`` and ``pinball``: weights that follow the target would make SD and quantiles those of a
-    population in which low densities are commoner than they are.
+    Only ``weighted_smooth_l1`` uses the weights; ``smooth_l1``, ``mse`` and ``mae`` count every patient alike,
+    ``balanced_mse`` is balanced by the batch's own densities, and ``gaussian_nll`` and ``pinball`` count alike too:
+    weights that follow the target would make SD and quantiles those of a population in which low densities are commoner
+    than they are.
 
     Raises:
         ConfigError: if the name is unknown or β is not positive.
@@ -130,6 +162,7 @@ def build_loss(config: TrainingConfig) -> Loss:
         "smooth_l1": lambda p, t, w: torch.nn.functional.smooth_l1_loss(p.density, t, beta=config.beta),
         "mse": lambda p, t, w: torch.nn.functional.mse_loss(p.density, t),
         "mae": lambda p, t, w: torch.nn.functional.l1_loss(p.density, t),
+        "balanced_mse": lambda p, t, w: balanced_mse(p.density, t, noise=BALANCED_NOISE),
         "gaussian_nll": lambda p, t, w: gaussian_nll(p.density, _given(p.sd, "gaussian"), t),
         "pinball": lambda p, t, w: pinball(_given(p.quantiles, "quantile"), t),
     }

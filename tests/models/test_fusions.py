@@ -121,7 +121,17 @@ def test_without_key_value_updater_nothing_is_kept_between_layers():
 
 def test_no_other_fusion_reads_the_switches():
     off = {"key_value_updater": False, "layer_weight": False}
-    for name in ("concat", "residual_concat", "gated", "film", "late", "image_only", "metadata_only"):
+    for name in (
+        "concat",
+        "residual_concat",
+        "gated",
+        "film",
+        "bilinear",
+        "mixture",
+        "late",
+        "image_only",
+        "metadata_only",
+    ):
         torch.manual_seed(0)
         on_vector = FUSIONS[name](small_config()).eval()(*tokens()).vector
         torch.manual_seed(0)

@@ -59,6 +59,48 @@ def test_what_does_not_decide_a_fit_leaves_its_key(study):
     assert study_key(study, INPUTS) == study_key(fewer, INPUTS) != study_key(study, Inputs("c" * 64))
 
 
+STORED_SETTINGS = """
+{"folds": 3, "repeats": 1, "inner_fraction": 0.15, "seed": 0, "protocol": "nested",
+ "reference": "lunar_femoral_neck_white_female",
+ "image": {"size": 64, "crop": "border", "window": [0.5, 99.5]},
+ "model": {"backbone": "test_resnet", "weights": "none", "freeze": "none", "width": 16, "layers": 2, "heads": 2,
+           "dropout": 0.1, "head": "point", "key_value_updater": true, "layer_weight": true},
+ "training": {"loss": "weighted_smooth_l1", "beta": 0.05, "weighting": "t_score_bands", "epochs": 2, "patience": 2,
+              "batch_size": 8, "learning_rate": 0.001, "weight_decay": 0.05,
+              "augment": {"rotation": 8.0, "translation": 0.05, "scale": 0.08, "contrast": 0.15, "gamma": 0.2,
+                          "noise": 0.01, "flip": 0.0, "cutout": 0.0},
+              "precision": "auto", "accelerator": "cpu", "threads": 1, "devices": 1, "compile": false}}
+"""
+"""Settings as they stood when fits were first stored; what came later is no part of the key of a fit without it."""
+
+
+def test_a_fit_that_was_stored_before_later_settings_came_keeps_its_key(study):
+    decided = ["xattn-bmd-fit-1", json.loads(STORED_SETTINGS), study.plan.hash, study.cohort.fingerprint]
+    rest = [asdict(JOB), None, asdict(INPUTS)]
+    stored = hashlib.sha256(json.dumps([*decided, *rest], sort_keys=True).encode()).hexdigest()
+    assert job_key(study, JOB, inputs=INPUTS) == stored
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": {"image_dropout": 0.1}},
+        {"model": {"record_dropout": 0.1}},
+        {"model": {"variable_dropout": 0.1}},
+        {"training": {"seeds": 2}},
+        {"training": {"averaging": "swa"}},
+        {"training": {"averaged_epochs": 3}},
+        {"training": {"test_views": 3}},
+    ],
+)
+def test_a_later_setting_that_is_used_changes_the_key(study, change):
+    config = study.config
+    changed = {group: replace(getattr(config, group), **values) for group, values in change.items()}
+    other = replace(study, config=replace(config, **changed))
+    assert job_key(other, JOB, inputs=INPUTS) != job_key(study, JOB, inputs=INPUTS)
+    assert study_key(other, INPUTS) != study_key(study, INPUTS)
+
+
 def test_every_fit_of_a_comparison_has_a_key_of_its_own(study):
     config = replace(study.config, repeats=2)
     keys = {job_key(study, job, inputs=INPUTS) for job in all_jobs(config)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xattn_bmd.models.fusion import Fusion
 from xattn_bmd.models.fusions.attention_pooling import AttentionPoolingFusion
+from xattn_bmd.models.fusions.bilinear import BilinearFusion
 from xattn_bmd.models.fusions.concat import ConcatFusion
 from xattn_bmd.models.fusions.film import FilmFusion
 from xattn_bmd.models.fusions.gated import GatedFusion
@@ -11,6 +12,7 @@ from xattn_bmd.models.fusions.image_only import ImageOnlyFusion
 from xattn_bmd.models.fusions.image_to_record import ImageToRecordFusion
 from xattn_bmd.models.fusions.late import LateFusion
 from xattn_bmd.models.fusions.metadata_only import MetadataOnlyFusion
+from xattn_bmd.models.fusions.mixture import MixtureFusion
 from xattn_bmd.models.fusions.record_to_image import RecordToImageFusion
 from xattn_bmd.models.fusions.residual_concat import ResidualConcatFusion
 from xattn_bmd.models.fusions.residual_xattn import ResidualCrossAttentionFusion
@@ -26,6 +28,8 @@ FUSIONS: dict[str, type[Fusion]] = {
     "residual_concat": ResidualConcatFusion,
     "gated": GatedFusion,
     "film": FilmFusion,
+    "bilinear": BilinearFusion,
+    "mixture": MixtureFusion,
     "late": LateFusion,
     "image_only": ImageOnlyFusion,
     "metadata_only": MetadataOnlyFusion,

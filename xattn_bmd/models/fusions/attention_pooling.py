@@ -41,6 +41,6 @@ class AttentionPoolingFusion(RecordToImageFusion):
     def forward(self, image_BPD: Tensor | None, variables_BVD: Tensor | None) -> Fused:
         """Return the fused vector ``(B, D)``; there is no attention of variables."""
         assert image_BPD is not None and variables_BVD is not None
-        asking_BCD = self.asking.expand(len(image_BPD), -1, -1)
+        asking_BCD = self.asking.expand(image_BPD.shape[0], -1, -1)
         beside_BD = variables_BVD.mean(1) - asking_BCD.mean(1)
         return Fused(self.fused(image_BPD, asking_BCD, beside=beside_BD).vector, None)

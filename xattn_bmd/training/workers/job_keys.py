@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from xattn_bmd.config import CompareConfig, to_dict
 from xattn_bmd.models.assets import BONE_ENCODER
+from xattn_bmd.models.fusions.named import source_digest
+from xattn_bmd.training.fits.stacking import members_of
 from xattn_bmd.training.registry import uses_images
 from xattn_bmd.training.study import Job, Study
 
 _FORMAT = "xattn-bmd-fit-1"
+
+_LATER: dict[str, dict[str, object]] = {
+    "model": {"image_dropout": 0.0, "record_dropout": 0.0, "variable_dropout": 0.0},
+    "training": {"seeds": 1, "averaging": "none", "averaged_epochs": 5, "test_views": 1},
+}
+"""Settings that came when fits had been stored, with the value that says what those fits did: no part of a key then."""
 
 
 def all_jobs(config: CompareConfig) -> list[Job]:
@@ -76,7 +84,9 @@ def job_key(study: Study, job: Job, *, inputs: Inputs, trial: int | None = None)
     """Return the content address of a fit: two fits have the same exactly where all that decides them is the same.
 
     Versions of torch and of this package are no part of it: a run may be continued after an update, and its
-    ``environment.json`` says where it began.  A model that sees no image does not depend on the files.
+    ``environment.json`` says where it began.  A model that sees no image does not depend on the files.  The source of a
+    fusion of your own is a part: :func:`~xattn_bmd.models.fusions.named.source_digest`.  A stack depends on the fits of
+    its members alone.
 
     Args:
         study: cohort, plan and settings; where its files lie does not matter.
@@ -87,12 +97,19 @@ def job_key(study: Study, job: Job, *, inputs: Inputs, trial: int | None = None)
     Returns:
         64 hexadecimal digits.
     """
+    if members := members_of(job.model):
+        keys = [job_key(study, replace(job, model=name), inputs=inputs, trial=trial) for name in members]
+        return _address(_FORMAT, "stack", keys)
     files = asdict(inputs) if uses_images(job.model) else None
-    return _address(*_decided(study), asdict(job), trial, files)
+    source = source_digest(job.model)
+    return _address(*_decided(study), asdict(job), trial, files, *([] if source is None else [source]))
 
 
 def _decided(study: Study) -> tuple[object, ...]:
     settings = {name: value for name, value in to_dict(study.config).items() if name != "models"}
+    for group, later in _LATER.items():
+        given = settings[group].items()
+        settings[group] = {name: value for name, value in given if name not in later or value != later[name]}
     return _FORMAT, settings, study.plan.hash, study.cohort.fingerprint
 
 

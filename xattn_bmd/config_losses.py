@@ -1,0 +1,33 @@
+"""The heads by name, the losses by name, and which loss trains which head."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from xattn_bmd.errors import ConfigError
+
+HeadName = Literal["point", "gaussian", "quantile"]
+LossName = Literal["weighted_smooth_l1", "smooth_l1", "mse", "mae", "balanced_mse", "gaussian_nll", "pinball"]
+
+HEAD_LOSSES: dict[HeadName, tuple[LossName, ...]] = {
+    "point": ("weighted_smooth_l1", "smooth_l1", "mse", "mae", "balanced_mse"),
+    "gaussian": ("gaussian_nll",),
+    "quantile": ("pinball",),
+}
+"""The losses that train each head; a head and a loss are both named, none follows the other unseen."""
+
+
+def check_head_loss(head: HeadName, loss: LossName) -> None:
+    """Refuse a loss that does not train a head.
+
+    Raises:
+        ConfigError: naming the loss that fits.
+
+    Example:
+        >>> check_head_loss("gaussian", "gaussian_nll")
+    """
+    if loss not in HEAD_LOSSES[head]:
+        raise ConfigError(
+            f"The head {head!r} (model.head) is trained with the loss {' or '.join(HEAD_LOSSES[head])}, but "
+            f"{loss!r} was given; set training.loss to {HEAD_LOSSES[head][0]!r}, or choose the head that fits the loss."
+        )
