@@ -6,24 +6,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from xattn_bmd.config_checks import at_least, between, one_of, share
-from xattn_bmd.config_values import build, plain
+from xattn_bmd.config_checks import at_least, between, one_of, share, views_differ, withheld_shares
+from xattn_bmd.config_losses import HEAD_LOSSES as HEAD_LOSSES
+from xattn_bmd.config_losses import HeadName as HeadName
+from xattn_bmd.config_losses import LossName as LossName
+from xattn_bmd.config_losses import check_head_loss as check_head_loss
+from xattn_bmd.config_values import build, plain, yaml_mapping
 from xattn_bmd.errors import ConfigError
 
 Protocol = Literal["nested", "paper"]
 Preset = Literal["quick", "paper"]
-HeadName = Literal["point", "gaussian", "quantile"]
-LossName = Literal["weighted_smooth_l1", "smooth_l1", "mse", "mae", "gaussian_nll", "pinball"]
 Freeze = Literal["none", "layer3", "trunk"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 Weighting = Literal["t_score_bands", "label_density", "none"]
-
-HEAD_LOSSES: dict[HeadName, tuple[LossName, ...]] = {
-    "point": ("weighted_smooth_l1", "smooth_l1", "mse", "mae"),
-    "gaussian": ("gaussian_nll",),
-    "quantile": ("pinball",),
-}
-"""The losses that train each head; a head and a loss are both named, none follows the other unseen."""
+Averaging = Literal["none", "swa", "ema"]
 
 DEMO_MODELS = ("xattn", "concat", "image_only", "metadata_only", "ridge", "boosted_trees")
 
@@ -91,6 +87,11 @@ class ModelConfig:
             ``"quantile"`` (5, 50 and 95 %; needs the loss ``pinball``).
         key_value_updater: False makes keys and values anew from each layer's tokens; nothing is kept between layers.
         layer_weight: False reads the last layer alone in place of a learned mixture of all layers.
+        image_dropout: share of the training radiographs whose picture is withheld, drawn anew in every epoch.  Above 0
+            a learned token stands for a missing picture, and the model predicts from the record alone too.
+        record_dropout: share whose whole record is withheld; above 0 the model predicts from the picture alone too.  A
+            model of one input loses neither.
+        variable_dropout: share of the clinical variables that are withheld, each for itself.
     """
 
     backbone: str = "resnet34"
@@ -103,6 +104,9 @@ class ModelConfig:
     head: HeadName = "point"
     key_value_updater: bool = True
     layer_weight: bool = True
+    image_dropout: float = 0.0
+    record_dropout: float = 0.0
+    variable_dropout: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +131,11 @@ class TrainingConfig:
             number of workers.
         devices: devices that share one fit (Lightning DDP); each step's ``batch_size`` is divided among them.
         compile: compile the network with ``torch.compile``; pays on a GPU, in long fits.
+        seeds: networks of one fit, from different seeds, whose predictions are averaged.
+        averaging: ``"swa"`` takes the mean of the weights of the last ``averaged_epochs`` epochs, ``"ema"`` an
+            exponential mean of those of all steps with that mean age; ``"none"`` the weights of one epoch.
+        averaged_epochs: length of that mean, epochs.
+        test_views: views of a picture whose predictions are averaged: :func:`~xattn_bmd.data.views.prediction_views`.
     """
 
     loss: LossName = "weighted_smooth_l1"
@@ -143,6 +152,10 @@ class TrainingConfig:
     threads: int = 1
     devices: int = 1
     compile: bool = False
+    seeds: int = 1
+    averaging: Averaging = "none"
+    averaged_epochs: int = 5
+    test_views: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +206,9 @@ class CompareConfig:
         at_least("training.batch_size", training.batch_size, 2)
         at_least("training.threads", training.threads, 1)
         at_least("training.devices", training.devices, 1)
+        at_least("training.seeds", training.seeds, 1)
+        at_least("training.averaged_epochs", training.averaged_epochs, 1)
+        at_least("training.test_views", training.test_views, 1)
         one_of("protocol", self.protocol, get_args(Protocol))
         one_of("training.precision", training.precision, get_args(Precision))
         one_of("model.freeze", model.freeze, get_args(Freeze))
@@ -200,8 +216,15 @@ class CompareConfig:
         one_of("training.loss", training.loss, get_args(LossName))
         check_head_loss(model.head, training.loss)
         one_of("training.weighting", training.weighting, get_args(Weighting))
+        one_of("training.averaging", training.averaging, get_args(Averaging))
+        views_differ(
+            training.test_views,
+            moved=bool(training.augment.rotation or training.augment.translation),
+            mirrored=training.augment.flip > 0,
+        )
         share("training.augment.flip", training.augment.flip)
         share("training.augment.cutout", training.augment.cutout)
+        withheld_shares(image=model.image_dropout, record=model.record_dropout, variable=model.variable_dropout)
         between("inner_fraction", self.inner_fraction, 0.0, 0.5)
         between("training.beta", training.beta, 0.0, 10.0)
         between("training.learning_rate", training.learning_rate, 0.0, 1.0)
@@ -240,22 +263,6 @@ def _quick() -> CompareConfig:
     )
 
 
-def check_head_loss(head: HeadName, loss: LossName) -> None:
-    """Refuse a loss that does not train a head.
-
-    Raises:
-        ConfigError: naming the loss that fits.
-
-    Example:
-        >>> check_head_loss("gaussian", "gaussian_nll")
-    """
-    if loss not in HEAD_LOSSES[head]:
-        raise ConfigError(
-            f"The head {head!r} (model.head) is trained with the loss {' or '.join(HEAD_LOSSES[head])}, but "
-            f"{loss!r} was given; set training.loss to {HEAD_LOSSES[head][0]!r}, or choose the head that fits the loss."
-        )
-
-
 def to_dict(config: CompareConfig) -> dict[str, Any]:
     """Return a configuration as plain lists and dictionaries, ready for YAML or JSON.
 
@@ -285,12 +292,4 @@ def load_config(path: Path) -> CompareConfig:
     Raises:
         ConfigError: if the file is missing, is no YAML mapping, or has an unknown key.
     """
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as cause:
-        raise ConfigError(f"Settings are read from a YAML file, but {path} cannot be read as one; mend it.") from cause
-    if not isinstance(values, dict):
-        raise ConfigError(f"Settings are a YAML mapping, but {path} holds {type(values).__name__}; see a config.yaml.")
-    return from_dict(values)
+    return from_dict(yaml_mapping(path))

@@ -102,6 +102,7 @@ class Batch(NamedTuple):
         row: ``(B,)`` int64 row of each radiograph in its cohort.
         features: ``(B, C, h, w)`` float32 feature map of a frozen trunk, in place of the image; None where the image is
             looked at.
+        no_image: ``(B,)`` bool, True for a radiograph whose picture is missing or withheld; None where each has one.
     """
 
     image: Tensor
@@ -109,3 +110,4 @@ class Batch(NamedTuple):
     target: Tensor
     row: Tensor
     features: Tensor | None = None
+    no_image: Tensor | None = None

@@ -1,8 +1,10 @@
-"""Made-up patients for the contract of the networks."""
+"""Made-up patients, networks and files of them, for the contract of the networks."""
 
 import torch
+from torch import nn
 
 from xattn_bmd.config import ModelConfig
+from xattn_bmd.models.heads import HEADS, Head
 from xattn_bmd.models.network import FusionNetwork, build_network
 from xattn_bmd.types import Variables, VariableSchema
 
@@ -23,6 +25,12 @@ def made_network(fusion: str, backbone: str = "test_resnet", *, seed: int = 0, *
     return build_network(fusion=fusion, schema=SCHEMA, config=config, target_mean=0.88, target_sd=0.147).eval()
 
 
+def made_head(head: str, *, seed: int = 0) -> Head:
+    """Return a head that fits the networks made here."""
+    torch.manual_seed(seed)
+    return HEADS[head](width=16, dropout=0.0, target_mean=0.88, target_sd=0.147).eval()
+
+
 def made_patients(patients: int = 5, *, seed: int = 1) -> tuple[torch.Tensor, Variables]:
     draw = torch.Generator().manual_seed(seed)
     image = torch.rand(patients, 1, SIZE, SIZE, generator=draw)
@@ -40,3 +48,30 @@ def given_parts(output) -> dict[str, torch.Tensor]:
     """Return what the head gave, by name."""
     parts = {"density": output.density, "sd": output.sd, "quantiles": output.quantiles}
     return {name: part for name, part in parts.items() if part is not None}
+
+
+class OfTensors(nn.Module):
+    """A network whose inputs and outputs are plain tensors: a file of an exported program takes no named tuples."""
+
+    def __init__(self, network: FusionNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image, numeric, codes, missing):
+        return given_parts(self.network(image, Variables(numeric, codes, missing)))
+
+
+def exported(network: FusionNetwork) -> torch.export.ExportedProgram:
+    """Return what torch.export makes of a network, for any number of patients."""
+    image, variables = made_patients(4)
+    patients = torch.export.Dim("patients", min=1, max=512)
+    shapes = [{0: patients}] * (1 + len(variables))
+    return torch.export.export(OfTensors(network), (image, *variables), dynamic_shapes=shapes)
+
+
+def assert_exported_says_the_same(network: FusionNetwork, program: torch.export.ExportedProgram) -> None:
+    """Assert it for another number of patients than it was exported with."""
+    image, variables = made_patients(7, seed=5)
+    found = program.module()(image, *variables)
+    for name, part in given_parts(network(image, variables)).items():
+        torch.testing.assert_close(found[name], part, atol=1e-6, rtol=0)

@@ -65,6 +65,35 @@ def test_missing_cells_are_marked_and_zero_everywhere():
     assert encoder.mean[0] == pytest.approx(table["age"].dropna().astype(float).mean())
 
 
+def test_a_gap_that_no_training_row_had_is_filled_with_mean_or_commonest_category():
+    table = made_table().assign(smoking=["former"] * 14 + ["never"] * 9 + ["current"] * 7)
+    encoder = VariableEncoder.fit(table, SCHEMA)
+    assert encoder.met == (False,) * 4
+    gaps = table.astype(object)
+    gaps.loc[0, "age"], gaps.loc[1, "smoking"] = None, None
+    encoded = encoder.transform(gaps)
+    assert not encoded.missing.any()
+    assert encoded.numeric[0, 0] == 0 and encoded.codes[1, 1] == 1
+    assert np.argwhere(encoder.absent(gaps)).tolist() == [[0, 0], [1, 3]]
+    matrix, names = encoder.design_matrix(gaps)
+    assert matrix[1, names.index("smoking=former")] == 1 and not matrix[:, names.index("smoking missing")].any()
+
+
+def test_where_training_withholds_variables_every_gap_is_marked():
+    encoder = VariableEncoder.fit(made_table(), SCHEMA, withheld=True)
+    gaps = made_table().astype(object)
+    gaps.loc[0, ["age", "smoking"]] = None
+    assert np.argwhere(encoder.transform(gaps).missing).tolist() == [[0, 0], [0, 3]]
+
+
+def test_the_state_of_an_older_version_fills_nothing_in():
+    older = VariableEncoder.fit(made_table(), SCHEMA).to_dict()
+    del older["met"], older["commonest"]
+    gaps = made_table().astype(object)
+    gaps.loc[0, "sex"] = None
+    assert VariableEncoder.from_dict(older).transform(gaps).missing[0, 2]
+
+
 def test_only_the_fitted_rows_matter():
     table = made_table()
     encoder = VariableEncoder.fit(table[:20], SCHEMA)
@@ -126,7 +155,7 @@ def test_schemas_with_an_empty_side(schema):
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6, allow_nan=False) | st.none(), min_size=1, max_size=30))
 def test_state_survives_json_to_the_last_digit(ages):
-    table = pd.DataFrame({"age": pd.Series(ages, dtype=object)})
+    table = pd.DataFrame({"age": pd.Series(ages, dtype=object), "sex": pd.Series(["b"] * len(ages), dtype=object)})
     encoder = VariableEncoder.fit(table, VariableSchema(("age",), (("sex", ("a", "b")),)))
     assert VariableEncoder.from_dict(json.loads(json.dumps(encoder.to_dict()))) == encoder
     scaled = VariableEncoder.fit(table, VariableSchema(("age",), ())).transform(table).numeric

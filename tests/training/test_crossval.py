@@ -268,7 +268,7 @@ def test_a_diverging_fit_is_named(cohort, tmp_path, monkeypatch):
 
     from xattn_bmd.training.fits.estimator import Estimates, Estimator
 
-    def diverged(self, cohort, *, images, rows, accelerator, network):
+    def diverged(self, cohort, *, rows, **given):
         return Estimates(pd.DataFrame({"prediction": np.full(len(rows), np.nan)}))
 
     monkeypatch.setattr(Estimator, "estimate", diverged)

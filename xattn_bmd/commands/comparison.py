@@ -147,6 +147,7 @@ def _overridden(base: CompareConfig, *, image_size: int | None, epochs: int | No
 
 
 def _print_run(run: Run) -> None:
+    from xattn_bmd.models.fusions.named import is_fusion
     from xattn_bmd.models.network import capacity_table
     from xattn_bmd.models.origin import bone_encoder_note
     from xattn_bmd.report.tables import comparison_table
@@ -155,7 +156,7 @@ def _print_run(run: Run) -> None:
 
     tables = run.metrics(), run.screening(), run.comparisons()
     print(comparison_table(*tables, optimistic=run.optimistic, simulated=run.simulated))
-    sizes = {name: size for name, size in capacity_table(run.config.model).items() if name in run.config.models}
+    sizes = capacity_table(run.config.model, fusions=filter(is_fusion, run.config.models))
     if sizes:
         print("parameters of the fusion part: " + ", ".join(f"{name} {size:,}" for name, size in sizes.items()))
     if run.config.model.weights == "bone" and any(map(uses_images, run.config.models)):

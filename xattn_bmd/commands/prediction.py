@@ -28,7 +28,8 @@ def predict_command(
 
     Args:
         predictor: RUN/MODEL of a finished comparison, or a saved predictor.
-        source: the clinical table (CSV; a target column is not needed), or a folder of radiographs for image_only.
+        source: the clinical table (CSV; a target column is not needed; inputs may be missing where it was trained
+            with inputs withheld), or a folder of radiographs for a model that needs no record.
         out: CSV file to write; an existing one is replaced when the new one is finished.
         images: folder of a table's radiographs.
         config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.

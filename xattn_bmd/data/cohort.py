@@ -212,6 +212,7 @@ class Cohort:
         require_images: bool = True,
         read_images: bool = False,
         require_variation: bool = True,
+        images_may_lack: bool = False,
     ) -> list[Problem]:
         """Return every problem of the cohort at once; an empty list is a cohort ready for use.
 
@@ -220,6 +221,8 @@ class Cohort:
             require_images: whether each radiograph needs an image.
             read_images: whether to decode every image, to find unreadable files and pictures under two ids.
             require_variation: whether variables must vary (training; not asked for where no target is required).
+            images_may_lack: whether a row may come without an image: its cell of the images' column is empty, or the
+                cohort names no file and came without a folder.
         """
         return check_cohort(
             self.table,
@@ -229,6 +232,7 @@ class Cohort:
             require_images=require_images,
             read_images=read_images,
             require_variation=require_variation and require_target,
+            images_may_lack=images_may_lack,
         )
 
     def require_valid(
@@ -238,6 +242,7 @@ class Cohort:
         require_images: bool = True,
         read_images: bool = False,
         require_variation: bool = True,
+        images_may_lack: bool = False,
     ) -> None:
         """Raise one error that numbers all problems; warnings alone do not raise.
 
@@ -246,6 +251,7 @@ class Cohort:
             require_images: as in :meth:`check`.
             read_images: as in :meth:`check`.
             require_variation: as in :meth:`check`.
+            images_may_lack: as in :meth:`check`.
 
         Raises:
             CohortError: if a problem is an error.
@@ -255,6 +261,7 @@ class Cohort:
             require_images=require_images,
             read_images=read_images,
             require_variation=require_variation,
+            images_may_lack=images_may_lack,
         )
         errors = [problem for problem in problems if problem.severity == "error"]
         if errors:

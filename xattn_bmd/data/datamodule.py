@@ -21,6 +21,7 @@ from xattn_bmd.data.folds import FoldPlan, Split
 from xattn_bmd.data.plans.split import refuse_leak
 from xattn_bmd.data.transforms import augment
 from xattn_bmd.data.variables import VariableEncoder
+from xattn_bmd.data.withheld import InputDropout, drop_inputs
 from xattn_bmd.types import Batch, VariableSchema
 
 
@@ -38,6 +39,7 @@ class CohortDataModule(pl.LightningDataModule):
         protocol: ``"nested"`` or ``"paper"`` (validation is the scored fold: optimistic).
         image: image settings.
         augment: ranges of the training images' random changes, or None for none.
+        dropout: shares of the inputs that are withheld in training, or None for none.
         batch_size: radiographs a batch.
         seed: seed of shuffling and augmentation.
         cache: folder of the decoded images; None takes the user's cache folder.
@@ -59,6 +61,7 @@ class CohortDataModule(pl.LightningDataModule):
         protocol: Protocol = "nested",
         image: ImageConfig | None = None,
         augment: AugmentConfig | None = None,
+        dropout: InputDropout | None = None,
         batch_size: int = 16,
         seed: int = 0,
         cache: Path | None = None,
@@ -71,7 +74,7 @@ class CohortDataModule(pl.LightningDataModule):
         self.split: Split = plan.split(repeat, fold, protocol)
         self._nested = plan.split(repeat, fold)
         self._place = f"repeat {repeat}, fold {fold}"
-        self.augment_config = augment
+        self.augment_config, self.dropout = augment, dropout or InputDropout()
         self._image = image or ImageConfig()
         self._cache_folder = cache or default_cache_folder()
         self._use_images = use_images
@@ -79,7 +82,11 @@ class CohortDataModule(pl.LightningDataModule):
         self._on: dict[torch.device, DeviceCohort] = {}
         self._rows = {name: row for row, name in enumerate(cohort.radiograph_ids)}
         self._arrays: CohortArrays | None = None
-        self.encoder = VariableEncoder.fit(cohort.table.iloc[self.rows_of(self.split.train)], cohort.schema)
+        self.encoder = VariableEncoder.fit(
+            cohort.table.iloc[self.rows_of(self.split.train)],
+            cohort.schema,
+            withheld=bool(self.dropout.record or self.dropout.variable),
+        )
 
     @property
     def schema(self) -> VariableSchema:
@@ -115,17 +122,13 @@ class CohortDataModule(pl.LightningDataModule):
         Args:
             row: ``(B,)`` int64 row numbers, as the loaders yield them.
             device: where the batch is wanted.
-            epoch: epoch of training, whose random changes are made; None leaves every picture as it is.
+            epoch: epoch of training, whose random changes are made and inputs withheld; None leaves all as it is.
         """
         cohort = self._on_device(torch.device(device))
-        if epoch is None or self.augment_config is None or not self._use_images:
+        if epoch is None:
             return cohort.batch(row)
-        row = row.to(device)
-        if self._views:
-            return cohort.batch(row, view=self._drawn_view(row, epoch=epoch))
-        batch = cohort.batch(row)
-        changed = augment(batch.image, row, config=self.augment_config, seed=self.seed, epoch=epoch)
-        return batch._replace(image=changed)
+        changed = self._changed(cohort, row.to(device), epoch=epoch)
+        return drop_inputs(changed, dropout=self.dropout, seed=self.seed, epoch=epoch)
 
     def train_dataloader(self) -> DataLoader[Tensor]:
         """Shuffled batches of the training part; a last batch of one is dropped (batch norm needs two)."""
@@ -151,6 +154,15 @@ class CohortDataModule(pl.LightningDataModule):
         trainer = self.trainer
         training = trainer is not None and trainer.training
         return self.batch(batch, device=device, epoch=trainer.current_epoch if trainer and training else None)
+
+    def _changed(self, cohort: DeviceCohort, row: Tensor, *, epoch: int) -> Batch:
+        if self.augment_config is None or not self._use_images:
+            return cohort.batch(row)
+        if self._views:
+            return cohort.batch(row, view=self._drawn_view(row, epoch=epoch))
+        batch = cohort.batch(row)
+        changed = augment(batch.image, row, config=self.augment_config, seed=self.seed, epoch=epoch)
+        return batch._replace(image=changed)
 
     def _drawn_view(self, row: Tensor, *, epoch: int) -> Tensor:
         """Return one stored view for each radiograph, ``(B,)``, drawn for itself."""

@@ -60,11 +60,24 @@ def _moved(image: Tensor, draws: Tensor, config: AugmentConfig) -> Tensor:
     angle = signed[:, 0] * math.radians(config.rotation)
     scale = 1 + signed[:, 1] * config.scale
     shift = signed[:, 2:] * 2 * config.translation
+    return looked_up(image, angle=angle, scale=scale, shift=shift, mirrored=mirrored if config.flip else None)
+
+
+def looked_up(image: Tensor, *, angle: Tensor, scale: Tensor, shift: Tensor, mirrored: Tensor | None) -> Tensor:
+    """Return pictures turned, scaled, shifted and mirrored in one look-up of grey levels; borders are continued.
+
+    Args:
+        image: ``(B, 1, H, W)`` float.
+        angle: ``(B,)`` radians.
+        scale: ``(B,)`` factor of size.
+        shift: ``(B, 2)`` right and down, in half sides of the image.
+        mirrored: ``(B,)`` bool, or None for no mirror image.
+    """
     # x + iy of each pixel's source: its place is turned, divided by the scale and moved; -conj() mirrors x
     turn = torch.polar(1 / scale, angle)[:, None]
     from_column = turn * _centres(image.shape[3], image.device)
     from_row = turn * 1j * _centres(image.shape[2], image.device) + torch.view_as_complex(shift)[:, None]
-    if config.flip:
+    if mirrored is not None:
         from_column, from_row = (torch.where(mirrored[:, None], -part.conj(), part) for part in (from_column, from_row))
     grid = torch.view_as_real(from_column[:, None, :] + from_row[:, :, None]).to(image.dtype)
     return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)

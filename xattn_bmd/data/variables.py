@@ -1,4 +1,8 @@
-"""Clinical variables as numbers: standardised with the training rows alone, missing values marked, never filled in."""
+"""Clinical variables as numbers: standardised with the training rows alone, missing values marked.
+
+A missing value that no training row had is a mark that nothing was fitted to.  It alone is filled in: with the mean, or
+the commonest category, of the training rows.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ class EncodedVariables:
     Attributes:
         numeric: ``(R, N)`` float32, standardised; 0 where missing.
         codes: ``(R, C)`` int64 position in the declared categories; 0 where missing.
-        missing: ``(R, V)`` bool, True where the record has no value; numeric variables first.
+        missing: ``(R, V)`` bool, True where the record has no value and none was filled in; numeric variables first.
     """
 
     numeric: NDArray[np.float32]
@@ -41,6 +45,8 @@ class VariableEncoder:
         schema: names and categories of the variables.
         mean: ``(N,)`` means over the training rows that have a value, in the variables' own units.
         sd: ``(N,)`` population SDs over the same rows.
+        commonest: ``(C,)`` codes of the commonest categories in the same rows, the first of several.
+        met: ``(V,)`` whether the training met each variable as missing; if not, it is filled in.
 
     Example:
         >>> schema = VariableSchema(numeric=("age",), categorical=(("sex", ("female", "male")),))
@@ -55,10 +61,12 @@ class VariableEncoder:
     schema: VariableSchema
     mean: tuple[float, ...]
     sd: tuple[float, ...]
+    commonest: tuple[int, ...]
+    met: tuple[bool, ...]
 
     @classmethod
-    def fit(cls, table: pd.DataFrame, schema: VariableSchema) -> VariableEncoder:
-        """Measure mean and SD on the training rows.
+    def fit(cls, table: pd.DataFrame, schema: VariableSchema, *, withheld: bool = False) -> VariableEncoder:
+        """Measure means, SDs and commonest categories on the training rows.
 
         A variable that happens to be constant in these rows gets SD 1 (it is centred, not blown up); one without any
         value gets mean 0 and SD 1.
@@ -66,14 +74,20 @@ class VariableEncoder:
         Args:
             table: training rows only.
             schema: variables to encode.
+            withheld: whether the training withholds variables, so that it meets every one as missing.
 
         Raises:
-            CohortError: if a column is absent or holds something that is not a number.
+            CohortError: if a column is absent, holds something that is not a number, or a category is not declared.
         """
         columns = [_numbers(table, name) for name in schema.numeric]
+        codes = [_codes(table, name, categories) for name, categories in schema.categorical]
         moments = [_moments(column) for column in columns]
         return cls(
-            schema=schema, mean=tuple(mean for mean, _ in moments), sd=tuple(deviation for _, deviation in moments)
+            schema=schema,
+            mean=tuple(mean for mean, _ in moments),
+            sd=tuple(deviation for _, deviation in moments),
+            commonest=tuple(_commonest(column) for column in codes),
+            met=tuple(withheld or bool(np.isnan(column).any()) for column in (*columns, *codes)),
         )
 
     def transform(self, table: pd.DataFrame) -> EncodedVariables:
@@ -82,17 +96,28 @@ class VariableEncoder:
         Raises:
             CohortError: if a column is absent, a number is not one, or a category is not declared.
         """
-        schema = self.schema
-        rows = len(table)
-        raw = _stack([_numbers(table, name) for name in schema.numeric], rows=rows)
+        raw, codes = self._raw(table)
         scaled = (raw - np.array(self.mean)) / np.array(self.sd)
-        codes = _stack([_codes(table, name, categories) for name, categories in schema.categorical], rows=rows)
-        missing = np.concatenate([np.isnan(raw), np.isnan(codes)], axis=1)
+        filled = np.where(np.array(self.met[raw.shape[1] :], dtype=bool), 0, np.array(self.commonest, dtype=np.int64))
         return EncodedVariables(
             numeric=np.nan_to_num(scaled, nan=0.0).astype(np.float32),
-            codes=np.nan_to_num(codes, nan=0.0).astype(np.int64),
-            missing=missing,
+            codes=np.where(np.isnan(codes), filled, np.nan_to_num(codes)).astype(np.int64),
+            missing=np.isnan(np.concatenate([raw, codes], axis=1)) & np.array(self.met, dtype=bool),
         )
+
+    def absent(self, table: pd.DataFrame) -> NDArray[np.bool_]:
+        """Return ``(R, V)`` where the record has no value, whatever is made of that; numeric variables first.
+
+        Raises:
+            CohortError: as :meth:`transform`.
+        """
+        return np.isnan(np.concatenate(self._raw(table), axis=1))
+
+    def _raw(self, table: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return numbers ``(R, N)`` in their own units and codes ``(R, C)``, NaN where there is no value."""
+        numbers = [_numbers(table, name) for name in self.schema.numeric]
+        codes = [_codes(table, name, categories) for name, categories in self.schema.categorical]
+        return _stack(numbers, rows=len(table)), _stack(codes, rows=len(table))
 
     def design_matrix(self, table: pd.DataFrame) -> tuple[NDArray[np.float64], tuple[str, ...]]:
         """Return the record as one matrix for linear models and trees, with the names of its columns.
@@ -122,11 +147,13 @@ class VariableEncoder:
             "categorical": [[name, list(categories)] for name, categories in self.schema.categorical],
             "mean": list(self.mean),
             "sd": list(self.sd),
+            "commonest": list(self.commonest),
+            "met": list(self.met),
         }
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> VariableEncoder:
-        """Return the encoder that :meth:`to_dict` wrote.
+        """Return the encoder that :meth:`to_dict` wrote; that of an older version filled nothing in.
 
         Raises:
             CohortError: if a part of the state is missing.
@@ -139,7 +166,13 @@ class VariableEncoder:
             numeric=tuple(state["numeric"]),
             categorical=tuple((name, tuple(categories)) for name, categories in state["categorical"]),
         )
-        return cls(schema=schema, mean=tuple(map(float, state["mean"])), sd=tuple(map(float, state["sd"])))
+        return cls(
+            schema=schema,
+            mean=tuple(map(float, state["mean"])),
+            sd=tuple(map(float, state["sd"])),
+            commonest=tuple(map(int, state.get("commonest", [0] * len(schema.categorical)))),
+            met=tuple(map(bool, state.get("met", [True] * len(schema.names)))),
+        )
 
 
 def _moments(column: NDArray[np.float64]) -> tuple[float, float]:
@@ -150,6 +183,11 @@ def _moments(column: NDArray[np.float64]) -> tuple[float, float]:
     if values.min() == values.max() or deviation < SMALLEST_SPREAD * max(1.0, float(np.abs(values).max())):
         return float(values[0]), 1.0
     return float(values.mean()), deviation
+
+
+def _commonest(codes: NDArray[np.float64]) -> int:
+    known = codes[~np.isnan(codes)].astype(np.int64)
+    return int(np.bincount(known).argmax()) if len(known) else 0
 
 
 def _stack(columns: Sequence[NDArray[np.float64]], *, rows: int) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from xattn_bmd.errors import ModelError
 from xattn_bmd.models.averaging import mean_estimate
 from xattn_bmd.models.fusion import Attention, Fusion, parameter_count
 from xattn_bmd.models.fusions import FUSIONS
+from xattn_bmd.models.fusions.named import fusion_named
 from xattn_bmd.models.heads import HEADS, Estimate, Head
 from xattn_bmd.models.image import ImageEncoder
 from xattn_bmd.models.metadata import VariableEncoder
@@ -49,7 +50,10 @@ class FusionNetwork(nn.Module):
         variable_encoder: :class:`~xattn_bmd.types.Variables` → ``(B, V, D)``.
         fusion: tokens → ``(B, D)``, once or twice.
         head: ``(B, D)`` → :class:`~xattn_bmd.models.heads.Estimate`; the mean of two where the fusion gives two.
+        stand_in: whether a learned token ``(D,)``, the same at every patch, stands for the image where there is none.
     """
+
+    stand_in: nn.Parameter | None
 
     def __init__(
         self,
@@ -58,14 +62,22 @@ class FusionNetwork(nn.Module):
         variable_encoder: VariableEncoder | None,
         fusion: Fusion,
         head: Head,
+        stand_in: bool = False,
     ) -> None:
         super().__init__()
         self.image_encoder = image_encoder
         self.variable_encoder = variable_encoder
         self.fusion = fusion
         self.head = head
+        self.register_parameter("stand_in", nn.Parameter(0.5 * torch.randn(fusion.width)) if stand_in else None)
 
-    def forward(self, image: Tensor | None, variables: Variables, features: Tensor | None = None) -> Output:
+    def forward(
+        self,
+        image: Tensor | None,
+        variables: Variables,
+        features: Tensor | None = None,
+        no_image: Tensor | None = None,
+    ) -> Output:
         """Predict the density of each patient.
 
         Args:
@@ -73,11 +85,15 @@ class FusionNetwork(nn.Module):
             variables: the encoded clinical record of the same patients.
             features: ``(B, C, h, w)`` what :meth:`~xattn_bmd.models.image.ImageEncoder.features` made of the image, in
                 its place, where it was stored before.
+            no_image: ``(B,)`` bool, True where the image, which may hold anything, is to be taken for missing; None
+                where each patient has one.
 
         Raises:
-            ModelError: if the fusion needs an image and none was given.
+            ModelError: if the fusion needs an image and none was given, or the network knows no missing image.
         """
         image_BPD = None if self.image_encoder is None else self._image_tokens(image, features)
+        if image_BPD is not None and no_image is not None:
+            image_BPD = torch.where(no_image[:, None, None], self._known_stand_in().to(image_BPD), image_BPD)
         variables_BVD = None if self.variable_encoder is None else self.variable_encoder(variables)
         fused = self.fusion(image_BPD, variables_BVD)
         estimate: Estimate = self.head(fused.vector)
@@ -92,10 +108,18 @@ class FusionNetwork(nn.Module):
         tokens_BPD: Tensor = self.image_encoder(_given(image))
         return tokens_BPD
 
+    def _known_stand_in(self) -> Tensor:
+        if self.stand_in is None:
+            raise ModelError(
+                "This network has learnt nothing that stands for a missing image, but one was said to be missing; "
+                "build and train it with model.image_dropout above 0."
+            )
+        return self.stand_in
+
 
 def build_network(
     *,
-    fusion: str,
+    fusion: str | type[Fusion],
     schema: VariableSchema,
     config: ModelConfig,
     target_mean: float,
@@ -105,7 +129,8 @@ def build_network(
     """Return a new network; its weights follow torch's current seed.
 
     Args:
-        fusion: a name in :data:`~xattn_bmd.models.fusions.FUSIONS`.
+        fusion: a name in :data:`~xattn_bmd.models.fusions.FUSIONS`, ``package.module.ClassName`` of your own class
+            (:mod:`~xattn_bmd.models.fusions.named`), or a class.
         schema: the clinical variables.
         config: backbone, sizes and head.
         target_mean: mean density of the training folds, g/cm².
@@ -125,7 +150,7 @@ def build_network(
         >>> output.density.shape, output.attention.variables_to_image.shape
         (torch.Size([2]), torch.Size([2, 3, 4, 3, 4]))
     """
-    kind = _fusion_named(fusion)
+    kind = fusion_named(fusion) if isinstance(fusion, str) else fusion
     if kind.uses_variables and len(schema.names) < kind.fewest_variables:
         raise ModelError(
             f"The fusion {fusion!r} needs at least {kind.fewest_variables} clinical variables, but {len(schema.names)} "
@@ -139,7 +164,13 @@ def build_network(
     if kind.uses_variables:
         variable_encoder = VariableEncoder(schema, width=config.width, dropout=config.dropout)
     head = HEADS[config.head](width=config.width, dropout=config.dropout, target_mean=target_mean, target_sd=target_sd)
-    return FusionNetwork(image_encoder=image_encoder, variable_encoder=variable_encoder, fusion=kind(config), head=head)
+    return FusionNetwork(
+        image_encoder=image_encoder,
+        variable_encoder=variable_encoder,
+        fusion=kind(config),
+        head=head,
+        stand_in=kind.uses_image and kind.uses_variables and config.image_dropout > 0,
+    )
 
 
 @lru_cache(maxsize=8)
@@ -169,15 +200,22 @@ def fusion_parameters(network: FusionNetwork) -> int:
     return parameter_count(network.fusion)
 
 
-def capacity_table(config: ModelConfig) -> dict[str, int]:
-    """Return the number of learned values in the fusion part of every registered fusion.
+def capacity_table(config: ModelConfig, *, fusions: Iterable[str] = FUSIONS) -> dict[str, int]:
+    """Return the number of learned values in the fusion part of some fusions.
+
+    Args:
+        config: the configuration that they share.
+        fusions: their names; all of this package unless stated.
+
+    Raises:
+        ModelError: if there is none of a name.
 
     Example:
         >>> table = capacity_table(ModelConfig(width=64))
         >>> all(abs(count / table["xattn"] - 1) <= 0.1 for count in table.values())
         True
     """
-    return {name: parameter_count(kind(config)) for name, kind in FUSIONS.items()}
+    return {name: parameter_count(fusion_named(name)(config)) for name in fusions}
 
 
 def _require_weights(config: ModelConfig) -> None:
@@ -190,14 +228,6 @@ def _require_weights(config: ModelConfig) -> None:
 
 def _image_encoder(config: ModelConfig) -> ImageEncoder:
     return ImageEncoder(backbone=config.backbone, weights=config.weights, width=config.width, freeze=config.freeze)
-
-
-def _fusion_named(name: str) -> type[Fusion]:
-    if name not in FUSIONS:
-        near = difflib.get_close_matches(name, FUSIONS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "choose one of these."
-        raise ModelError(f"A fusion is one of {', '.join(FUSIONS)}, but {name!r} was given; {hint}")
-    return FUSIONS[name]
 
 
 def _given(image: Tensor | None) -> Tensor:

@@ -22,6 +22,9 @@ ASSUMED_R2 = 0.35
 """R² of density that a clinical record of this kind reaches in new patients, for the sample-size criteria."""
 
 IMAGE = "image_only"
+SINGLE = {IMAGE: "image", "metadata_only": "record", "ridge": "record", "boosted_trees": "record"}
+"""Models of one input, by what they read."""
+
 FUSED = (
     "xattn",
     "residual_xattn",
@@ -29,6 +32,8 @@ FUSED = (
     "residual_concat",
     "gated",
     "film",
+    "bilinear",
+    "mixture",
     "late",
     "image_to_record",
     "record_to_image",
@@ -67,6 +72,7 @@ class Evidence:
         flow: how many radiographs and patients are left after each step.
         flow_steps: the same as the flow diagram takes it.
         drop: internal beside external values; empty where the source is no external validation.
+        inputs: errors by the inputs that a model saw; empty where no model was trained with inputs withheld.
     """
 
     grid: PredictionGrid
@@ -94,6 +100,7 @@ class Evidence:
     table1: pd.DataFrame
     flow: pd.DataFrame
     drop: pd.DataFrame
+    inputs: pd.DataFrame
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return every table by name."""
@@ -125,6 +132,7 @@ def gather(source: ReportSource, *, seed: int = 0, replicates: int = REPLICATES)
         **_screened(source, base, draws),
         **_compared(source, base, draws),
         **_people(source, grid, draws),
+        "inputs": _inputs(source, draws),
     }
     # What was carried over from a development cohort cannot be fitted again here.
     return Evidence(grid=grid, base=base, flow_steps=steps, **(tables | dict(source.carried)))
@@ -191,6 +199,18 @@ def _compared(source: ReportSource, base: str, draws: _Draws) -> dict[str, pd.Da
         ),
         "image_detectable": detectable_table(pair, against=alone, seed=seed, replicates=replicates),
     }
+
+
+def _inputs(source: ReportSource, draws: _Draws) -> pd.DataFrame:
+    import pandas as pd
+
+    from xattn_bmd.metrics.tables.inputs import INPUTS_COLUMNS, inputs_table
+
+    if source.inputs is None:
+        return pd.DataFrame(columns=list(INPUTS_COLUMNS))
+    single = {name: read for name, read in SINGLE.items() if name in source.models}
+    seed, replicates = draws
+    return inputs_table(source.predictions, source.inputs, single=single, seed=seed, replicates=replicates)
 
 
 def _people(source: ReportSource, grid: PredictionGrid, draws: _Draws) -> dict[str, pd.DataFrame]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xattn_bmd.metrics.crossfit import Calibration
 
 PREDICTIONS, CALIBRATION, RECORD, ATTENTION = "predictions.csv", "calibration.csv", "record.csv", "attention.csv"
+INPUTS = "inputs.csv"
 CARRIED = ("metrics", "screening", "agreement", "triage", "decision_curve", "conformal", "drop")
 """Tables of an external validation that cannot be made from its predictions alone."""
 
@@ -43,6 +44,7 @@ class ReportSource:
         environment: versions and machine.
         cohort: roles of the columns and fingerprint of the data.
         attention: attention weights, as stored.
+        inputs: predictions with picture or record withheld.
         carried: result tables of an external validation, by name, in which everything fitted was carried over from the
             development cohort; empty for any other source.
     """
@@ -61,6 +63,7 @@ class ReportSource:
     environment: Mapping[str, Any] | None = None
     cohort: Mapping[str, Any] | None = None
     attention: pd.DataFrame | None = None
+    inputs: pd.DataFrame | None = None
     carried: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
@@ -158,6 +161,7 @@ def _open_run(folder: Path, *, reference: str | None, record: str | Path | None)
         environment=_json(folder / ENVIRONMENT),
         cohort=cohort,
         attention=_attention(folder / ATTENTION),
+        inputs=_inputs(folder / INPUTS),
         carried=_carried(folder, cohort or {}),
     )
 
@@ -192,6 +196,12 @@ def _attention(path: Path) -> pd.DataFrame | None:
     if missing:
         raise RunError(f"{path.name} has a column {sorted(missing)[0]}, but it is missing; restore the file.")
     return table
+
+
+def _inputs(path: Path) -> pd.DataFrame | None:
+    from xattn_bmd.metrics.tables.inputs import read_inputs
+
+    return read_inputs(path) if path.is_file() else None
 
 
 def _carried(folder: Path, cohort: Mapping[str, Any]) -> dict[str, pd.DataFrame]:

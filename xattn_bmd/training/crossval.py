@@ -10,6 +10,8 @@ from xattn_bmd.config import CompareConfig, Preset, Protocol
 from xattn_bmd.data.cache import default_cache_folder
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.folds import FoldPlan
+from xattn_bmd.models.fusion import Fusion
+from xattn_bmd.training.fits.stacking import members_of
 from xattn_bmd.training.kept_memory import freed_memory_kept
 from xattn_bmd.training.registry import uses_images
 from xattn_bmd.training.request import check_networks, check_request, settled_config
@@ -19,6 +21,7 @@ from xattn_bmd.training.runs.progress import FitProgress
 from xattn_bmd.training.runs.results import has_results, write_results
 from xattn_bmd.training.runs.run import Run, load_run, locked, open_run
 from xattn_bmd.training.runs.run_record import pictures_digest
+from xattn_bmd.training.runs.stacked import stack_fold
 from xattn_bmd.training.study import Study
 from xattn_bmd.training.workers.cluster import check_worker_request
 from xattn_bmd.training.workers.job_keys import Inputs, all_jobs, weights_digest
@@ -29,7 +32,7 @@ def compare(
     cohort: Cohort,
     *,
     out: str | Path,
-    models: Sequence[str] | None = None,
+    models: Sequence[str | type[Fusion]] | None = None,
     folds: int | None = None,
     repeats: int | None = None,
     seed: int | None = None,
@@ -50,7 +53,8 @@ def compare(
     Args:
         cohort: radiographs and clinical record.
         out: run folder; made if absent.
-        models: names of fusions and baselines; None takes the preset's.
+        models: names of fusions and baselines, or classes of your own (:mod:`xattn_bmd.models.fusions.named`), or
+            stacks of others named here, as ``xattn+ridge``; None takes the preset's.
         folds: number of folds; None takes the preset's (10), or your plan's.
         repeats: repetitions with other folds; None takes the preset's (1), or your plan's.
         seed: seed of folds, weights, batches and augmentation; None takes the preset's (0).
@@ -109,14 +113,19 @@ def _fit_all(shared: SharedStudy, out: Path, bar: FitProgress, *, workers: int, 
     study = shared.study
     config, jobs = study.config, all_jobs(study.config)
     open_jobs = [job for job in jobs if not is_finished(fold_folder(out, job), key=shared.key(job))]
+    fits = [job for job in open_jobs if not members_of(job.model)]
     bar.start(jobs, open_jobs, config)
-    if not open_jobs or (scheduler is None and min(workers, len(open_jobs)) == 1):
-        finished = fit_in_turn(open_jobs, shared, bar)
+    if not fits or (scheduler is None and min(workers, len(fits)) == 1):
+        finished = fit_in_turn(fits, shared, bar)
     else:
-        finished = fit_on_workers(open_jobs, shared, workers=min(workers, len(open_jobs)), scheduler=scheduler)
+        finished = fit_on_workers(fits, shared, workers=min(workers, len(fits)), scheduler=scheduler)
     with closing(finished):
         for job, files in finished:
             write_fold(fold_folder(out, job), files)
+            bar.end(job)
+    for job in open_jobs:
+        if members_of(job.model):
+            write_fold(fold_folder(out, job), stack_fold(out, job, key=shared.key(job)))
             bar.end(job)
     if open_jobs or not has_results(out, config=config):
         write_results(out, jobs=jobs, config=config, plan=study.plan, simulated=study.cohort.roles.simulated)

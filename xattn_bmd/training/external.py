@@ -36,7 +36,9 @@ from xattn_bmd.training.external_tables import (
     external_screening,
     external_triage,
 )
-from xattn_bmd.training.prediction.predictor import FoldEstimates, Predictor
+from xattn_bmd.training.prediction.development import Development
+from xattn_bmd.training.prediction.fold_estimates import FoldEstimates
+from xattn_bmd.training.prediction.predictor import Predictor
 from xattn_bmd.training.runs.run import COHORT, ENVIRONMENT, PREDICTIONS, RECORD
 from xattn_bmd.training.runs.run_record import cohort_facts, pictures_digest, record_table
 from xattn_bmd.types import PREDICTION_COLUMNS
@@ -117,6 +119,8 @@ def evaluate(
     for one in predictors:
         _check_cohort(one, cohort)
     estimates = {one.model: one.estimate_folds(cohort, cache=cache, require_target=True) for one in predictors}
+    for one in predictors:
+        _require_same_inputs(one, estimates[one.model], cohort)
     pictures = {name: content for each in estimates.values() for name, content in each.pictures.items()}
     for one in predictors:
         _refuse_pictures(one, pictures)
@@ -128,7 +132,7 @@ def evaluate(
             labelled.to_csv(folder / name, index=False)
         _predictions(cohort, estimates).to_csv(folder / PREDICTIONS, index=False)
         record_table(cohort).to_csv(folder / RECORD, index=False)
-        (folder / COHORT).write_text(_json(_description(predictors, cohort, pictures)))
+        (folder / COHORT).write_text(_json(_description(predictors, cohort, estimates)))
         (folder / ENVIRONMENT).write_text(_json(environment(image_encoder=_image_encoders(predictors))))
     return Evaluation(target, simulated)
 
@@ -138,7 +142,9 @@ def _tables(
 ) -> dict[str, pd.DataFrame]:
     predictions = _predictions(cohort, estimates)
     reference = get_reference(predictors[0].reference)
-    carried = {one.model: Carried(one.development, estimates[one.model].density) for one in predictors}
+    carried = {
+        one.model: Carried(_development(one, estimates[one.model]), estimates[one.model].density) for one in predictors
+    }
     against = "concat" if "concat" in carried else predictors[0].model
     metrics = external_metrics(predictions, seed=seed, replicates=replicates)
     screening = external_screening(predictions, reference, carried, seed=seed, replicates=replicates)
@@ -213,6 +219,22 @@ def _check_cohort(predictor: Predictor, cohort: Cohort) -> None:
         )
 
 
+def _require_same_inputs(predictor: Predictor, estimates: FoldEstimates, cohort: Cohort) -> None:
+    """Refuse a cohort of which a model saw more of some radiographs than of others: nothing internal is like it."""
+    first = estimates.inputs[0]
+    others = {name: seen for name, seen in zip(cohort.radiograph_ids, estimates.inputs, strict=True) if seen != first}
+    if others:
+        raise CohortError(
+            f"An evaluation is of radiographs of which the same inputs are known, for internal errors are, but "
+            f"{predictor.model} saw {' and '.join(dict.fromkeys(others.values()))} of {listed(list(others))} and "
+            f"{first} of the others; evaluate each kind into a folder of its own."
+        )
+
+
+def _development(predictor: Predictor, estimates: FoldEstimates) -> Development:
+    return predictor.development_with(estimates.inputs[0])
+
+
 def _refuse_pictures(predictor: Predictor, pictures: dict[str, str]) -> None:
     known = [name for name, content in pictures.items() if predictor.development.seen.has_picture(content)]
     if known:
@@ -222,14 +244,17 @@ def _refuse_pictures(predictor: Predictor, pictures: dict[str, str]) -> None:
         )
 
 
-def _description(predictors: Sequence[Predictor], cohort: Cohort, pictures: dict[str, str]) -> dict[str, Any]:
+def _description(
+    predictors: Sequence[Predictor], cohort: Cohort, estimates: dict[str, FoldEstimates]
+) -> dict[str, Any]:
+    pictures = {name: content for each in estimates.values() for name, content in each.pictures.items()}
     facts = cohort_facts(cohort, images=pictures_digest(pictures))
     return {
         "validation": "external",
         **facts,
         "simulated": cohort.roles.simulated or any(one.simulated for one in predictors),
         "roles": facts["roles"] | {"reference": predictors[0].reference},
-        "predictors": [_predictor_description(one) for one in predictors],
+        "predictors": [_predictor_description(one) | {"inputs": estimates[one.model].inputs[0]} for one in predictors],
     }
 
 

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from xattn_bmd.config import CompareConfig
 from xattn_bmd.errors import ModelError
 from xattn_bmd.models.fusions import FUSIONS
+from xattn_bmd.models.fusions.named import fusion_named, is_fusion
 from xattn_bmd.models.origin import NO_IMAGES, weights_origin
+from xattn_bmd.training.fits.stacking import check_stack, members_of
 from xattn_bmd.training.fits.tabular import TABULAR
 
 
@@ -26,13 +28,18 @@ def check_models(names: Iterable[str]) -> None:
     """Refuse unknown or repeated model names.
 
     Raises:
-        ModelError: naming the unknown model and the nearest known ones.
+        ModelError: naming the unknown model and the nearest known ones, or the fusion of your own that cannot be
+            imported.
     """
     names = list(names)
     if not names:
         raise ModelError(f"A comparison needs at least one model, but none was given; choose from {_listed()}.")
     for name in names:
-        if name not in model_names():
+        if members_of(name):
+            check_stack(name, names)
+        elif is_fusion(name):
+            fusion_named(name)
+        elif name not in model_names():
             near = difflib.get_close_matches(name, model_names(), n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise ModelError(f"A model is one of {_listed()}, but {name!r} was given; {hint}mend the name.")
@@ -42,8 +49,15 @@ def check_models(names: Iterable[str]) -> None:
 
 
 def uses_images(name: str) -> bool:
-    """Tell whether a model looks at radiographs."""
-    return name in FUSIONS and FUSIONS[name].uses_image
+    """Tell whether a model, or a member of a stack, looks at radiographs."""
+    if members_of(name):
+        return any(map(uses_images, members_of(name)))
+    return is_fusion(name) and fusion_named(name).uses_image
+
+
+def uses_both(name: str) -> bool:
+    """Tell whether a model reads radiograph and record, so that one of them may be withheld from it."""
+    return is_fusion(name) and fusion_named(name).uses_image and fusion_named(name).uses_variables
 
 
 def image_encoder_origin(config: CompareConfig, models: Iterable[str]) -> str:

@@ -13,10 +13,13 @@ from xattn_bmd.data.checks.flip import check_flip
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.data.variables import VariableEncoder
-from xattn_bmd.errors import CohortError, FoldPlanError, ModelError
+from xattn_bmd.errors import CohortError, ConfigError, FoldPlanError, ModelError
+from xattn_bmd.models.fusion import Fusion
+from xattn_bmd.models.fusions.named import fusion_name, is_fusion
 from xattn_bmd.models.network import build_network
 from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.fits.precision import settled_precision
+from xattn_bmd.training.fits.stacking import members_of
 from xattn_bmd.training.fits.tabular import TABULAR
 from xattn_bmd.training.fits.trainer import check_devices
 from xattn_bmd.training.registry import check_models, uses_images
@@ -31,7 +34,7 @@ def settled_config(
     cohort: Cohort,
     base: CompareConfig,
     *,
-    models: Sequence[str] | None,
+    models: Sequence[str | type[Fusion]] | None,
     folds: int | None,
     repeats: int | None,
     seed: int | None,
@@ -43,7 +46,7 @@ def settled_config(
     Args:
         cohort: it may name the reference population.
         base: settings of a preset or a file.
-        models: as given to ``compare``; None keeps the base's, and so for the others.
+        models: as given to ``compare``, classes become their names; None keeps the base's, and so for the others.
         folds: number of folds.
         repeats: number of repeats.
         seed: seed.
@@ -57,7 +60,7 @@ def settled_config(
     device = torch_device(base.training.accelerator)
     wanted = replace(
         base,
-        models=tuple(models) if models is not None else base.models,
+        models=base.models if models is None else tuple(_name(model) for model in models),
         folds=base.folds if folds is None else folds,
         repeats=base.repeats if repeats is None else repeats,
         seed=base.seed if seed is None else seed,
@@ -74,6 +77,10 @@ def settled_config(
                 f"leave {name} out, or give another plan."
             )
     return replace(wanted, folds=plan.folds, repeats=plan.repeats)
+
+
+def _name(model: str | type[Fusion]) -> str:
+    return model if isinstance(model, str) else fusion_name(model)
 
 
 def check_request(cohort: Cohort, config: CompareConfig, *, workers: int) -> None:
@@ -98,6 +105,12 @@ def check_request(cohort: Cohort, config: CompareConfig, *, workers: int) -> Non
             f"A comparison is of areal density in g/cm2 (DXA), but cohort.yaml declares {cohort.roles.target.unit}; "
             "volumetric density has no T-score by these references."
         )
+    stacks = [name for name in config.models if members_of(name)]
+    if stacks and config.protocol == "paper":
+        raise ConfigError(
+            f"The weights of a stack are fitted on the inner validation part, which the protocol 'paper' has not, but "
+            f"{stacks[0]!r} was given; use the protocol 'nested', or leave the stack out."
+        )
     tabular = [name for name in config.models if name in TABULAR]
     if tabular and not cohort.schema.names:
         raise ModelError(
@@ -119,7 +132,7 @@ def check_networks(cohort: Cohort, config: CompareConfig) -> None:
     picture = torch.zeros(1, 1, config.image.size, config.image.size)
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         for name in config.models:
-            if name not in TABULAR:
+            if is_fusion(name):
                 network = build_network(
                     fusion=name, schema=cohort.schema, config=config.model, target_mean=0.0, target_sd=1.0
                 )

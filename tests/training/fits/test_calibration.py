@@ -9,7 +9,7 @@ from tests.training.settings import tiny
 from xattn_bmd import Cohort, FoldPlan, compare, load_run
 from xattn_bmd.metrics.crossfit import calibration_rows
 from xattn_bmd.metrics.tables.conformal import conformal_table
-from xattn_bmd.training.fits import fit
+from xattn_bmd.training.fits import record_models
 from xattn_bmd.training.fits.fit import fit_job
 from xattn_bmd.training.study import Job, Study
 
@@ -51,15 +51,15 @@ def study_of(cohort, tmp_path, **changes):
 def test_a_baseline_is_refitted_without_the_part_with_the_same_choice(cohort, tmp_path, monkeypatch, model):
     study = study_of(cohort, tmp_path)
     fitted, choices = [], []
-    fit_once, refit = fit.fit_tabular, fit.refit_tabular
+    fit_once, refit = record_models.fit_tabular, record_models.refit_tabular
 
     def watched_refit(name, data, *, chosen):
         fitted.append(data)
         choices.append(chosen)
         return refit(name, data, chosen=chosen)
 
-    monkeypatch.setattr(fit, "fit_tabular", lambda name, data: fitted.append(data) or fit_once(name, data))
-    monkeypatch.setattr(fit, "refit_tabular", watched_refit)
+    monkeypatch.setattr(record_models, "fit_tabular", lambda name, data: fitted.append(data) or fit_once(name, data))
+    monkeypatch.setattr(record_models, "refit_tabular", watched_refit)
     result = fit_job(Job(model, 0, 1), study)
     split = study.plan.split(0, 1)
     assert [len(data.target) for data in fitted] == [len(split.train) + len(split.validation), len(split.train)]
@@ -74,7 +74,9 @@ def test_densities_of_the_part_do_not_move_a_baselines_predictions_of_it(cohort,
     table.loc[np.isin(cohort.radiograph_ids, study.plan.split(0, 0).validation), "fn_bmd"] += 0.3
     other = replace(study, cohort=Cohort.from_table(table, roles=cohort.roles))
     # The hyper-parameter is chosen on both parts; hold it, so that only the fits are compared.
-    monkeypatch.setattr(fit, "fit_tabular", lambda name, data: (fit.refit_tabular(name, data, chosen=10.0), 10.0))
+    monkeypatch.setattr(
+        record_models, "fit_tabular", lambda name, data: (record_models.refit_tabular(name, data, chosen=10.0), 10.0)
+    )
     first, second = (fit_job(Job(model, 0, 0), one) for one in (study, other))
     np.testing.assert_array_equal(first.calibration["prediction"], second.calibration["prediction"])
     assert not np.array_equal(first.predictions["prediction"], second.predictions["prediction"])

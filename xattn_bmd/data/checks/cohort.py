@@ -23,6 +23,7 @@ def check_cohort(
     require_images: bool,
     read_images: bool,
     require_variation: bool,
+    images_may_lack: bool = False,
 ) -> list[Problem]:
     """Return all problems of a table and its images, in the order columns, ids, values, images.
 
@@ -34,6 +35,7 @@ def check_cohort(
         require_images: whether each radiograph needs an image.
         read_images: whether to decode every image.
         require_variation: whether variables must vary and the cohort be large enough to train on.
+        images_may_lack: whether a row may say that it has no image; see :func:`check_images`.
     """
     problems = [
         *check_columns(table, roles=roles, require_target=require_target),
@@ -48,7 +50,7 @@ def check_cohort(
     if require_variation:
         problems += check_size(table)
     if require_images:
-        problems += check_images(table, roles=roles, images=images)
+        problems += check_images(table, roles=roles, images=images, may_lack=images_may_lack)
     if read_images:
         problems += check_pictures(images)
     return problems

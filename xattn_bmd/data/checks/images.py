@@ -16,8 +16,21 @@ from xattn_bmd.errors import RadiographError
 from xattn_bmd.types import Radiograph
 
 
-def check_images(table: pd.DataFrame, *, roles: CohortRoles, images: ImageMatch) -> list[Problem]:
-    """Return rows without an image, images without a row, and rows that several or shared files fit."""
+def check_images(
+    table: pd.DataFrame, *, roles: CohortRoles, images: ImageMatch, may_lack: bool = False
+) -> list[Problem]:
+    """Return rows without an image, images without a row, and rows that several or shared files fit.
+
+    Args:
+        table: cohort table.
+        roles: what each column is for.
+        images: how files were matched.
+        may_lack: whether a row may come without an image: its cell of the images' column is empty, or neither a folder
+            nor a file is named anywhere.
+    """
+    named = _named(table, roles=roles)
+    if images.folder is None and may_lack and not any(named.values()):
+        return []
     if images.folder is None:
         return [Problem("no_images", "Images are needed here, but no image folder was given; pass images=FOLDER.")]
     if roles.id not in table.columns:
@@ -28,7 +41,9 @@ def check_images(table: pd.DataFrame, *, roles: CohortRoles, images: ImageMatch)
         files = listed([path.relative_to(images.folder).as_posix() for path in paths])
         message = f"A radiograph has one image file, but {name} has {len(paths)} ({files}); keep one."
         problems.append(Problem("several_images", message, (name,)))
-    absent = [name for name in dict.fromkeys(names) if name not in images.paths and name not in images.ambiguous]
+    without = set() if roles.image is None or not may_lack else {name for name, file in named.items() if file is None}
+    known = images.paths.keys() | images.ambiguous.keys() | without
+    absent = [name for name in dict.fromkeys(names) if name not in known]
     if absent:
         problems.append(Problem("no_image", _absent_message(absent, roles=roles, images=images), tuple(absent)))
     if images.without_row:
@@ -39,6 +54,13 @@ def check_images(table: pd.DataFrame, *, roles: CohortRoles, images: ImageMatch)
         )
         problems.append(Problem("no_row", message))
     return problems + _shared_files(images)
+
+
+def _named(table: pd.DataFrame, *, roles: CohortRoles) -> dict[str | None, str | None]:
+    """Return the file that each row names, by radiograph id; none where no column is declared for it."""
+    if roles.image is None or not {roles.id, roles.image} <= set(table.columns):
+        return {}
+    return dict(zip(text_column(table[roles.id]), text_column(table[roles.image]), strict=True))
 
 
 def check_pictures(images: ImageMatch) -> list[Problem]:

@@ -18,13 +18,14 @@ from xattn_bmd.config import ImageConfig
 from xattn_bmd.data.checks.cohort import check_cohort
 from xattn_bmd.data.checks.image_files import ImageMatch
 from xattn_bmd.data.cohort import Cohort
-from xattn_bmd.data.dataset import Pictures
 from xattn_bmd.data.pictures.picture import read_picture
 from xattn_bmd.data.roles import CohortRoles
+from xattn_bmd.data.withheld import Known
 from xattn_bmd.errors import RadiographError, RunError
 from xattn_bmd.training.archive.file import BlockText
 from xattn_bmd.training.archive.rows import Block, Row
 from xattn_bmd.training.prediction.digest import predictor_digest
+from xattn_bmd.training.prediction.pictures import picture_block
 from xattn_bmd.training.prediction.predictor import Predictor
 
 ReadPicture = Callable[[Path, ImageConfig], NDArray[np.uint16]]
@@ -89,26 +90,30 @@ def estimate_block(block: Block, work: BlockWork) -> BlockText:
     reasons = [row.problem for row in block.rows]
     records = pd.DataFrame([row.cells for row in block.rows], columns=list(work.roles.columns), dtype=object)
     _check_records(records, reasons, roles=work.roles)
-    pixels = _pictures(block.rows, reasons, work) if work.predictor.uses_images else None
+    seen = _check_inputs(block.rows, records, reasons, work)
+    pixels = _pictures(block.rows, reasons, work) if work.predictor.uses_images else {}
     good = [number for number, reason in enumerate(reasons) if not reason]
     estimates = ""
     if good:
         names = [block.rows[number].name for number in good]
         cohort = Cohort.from_table(records.iloc[good].reset_index(drop=True), roles=work.roles)
-        estimates = _estimated(names, cohort, pixels, work)
+        found = [pixels[number] for number in good] if work.predictor.uses_images else None
+        estimates = _estimated(names, cohort, found, [seen[number] for number in good], work)
     refused = [(row.name, reason) for row, reason in zip(block.rows, reasons, strict=True) if reason]
     return BlockText(block.number, len(good), len(refused), estimates, _lines(refused))
 
 
 def _estimated(
-    names: Sequence[str], cohort: Cohort, pixels: Sequence[NDArray[np.uint16]] | None, work: BlockWork
+    names: Sequence[str],
+    cohort: Cohort,
+    pixels: Sequence[NDArray[np.uint16] | None] | None,
+    seen: Sequence[Known],
+    work: BlockWork,
 ) -> str:
-    pictures = None
-    if pixels is not None:
-        right = np.array([side == "R" for side in cohort.sides], dtype=np.bool_)
-        pictures = Pictures(np.stack(pixels), right)
-    each = work.predictor.ensemble.densities(cohort.table, pictures)
-    table = work.predictor.describe(names, each, level=work.level)
+    predictor = work.predictor
+    block = None if pixels is None else picture_block(pixels, sides=cohort.sides, size=predictor.image.size)
+    each = predictor.ensemble.densities(cohort.table, *(block or (None, None)))
+    table = predictor.describe(names, each, inputs=seen, level=work.level)
     return table.to_csv(index=False, header=False, lineterminator="\n")
 
 
@@ -136,16 +141,28 @@ def _problems(records: pd.DataFrame, roles: CohortRoles) -> list[str]:
     return [problem.message for problem in found if problem.severity == "error"]
 
 
-def _pictures(rows: Sequence[Row], reasons: list[str], work: BlockWork) -> list[NDArray[np.uint16]]:
-    """Return the pictures of all sound rows; add to ``reasons`` why a file cannot be read."""
-    pixels = []
+def _check_inputs(rows: Sequence[Row], records: pd.DataFrame, reasons: list[str], work: BlockWork) -> dict[int, Known]:
+    """Return what the model sees of each sound row; add to ``reasons`` which input it cannot do without."""
+    sound = [number for number, reason in enumerate(reasons) if not reason]
+    if not sound:
+        return {}
+    table = Cohort.from_table(records.iloc[sound].reset_index(drop=True), roles=work.roles).table
+    has_image = np.array([bool(rows[number].files) for number in sound], dtype=np.bool_)
+    given = work.predictor.needs.given(table, has_image=has_image)
+    for number, refusal in zip(sound, given.refusals, strict=True):
+        reasons[number] = refusal
+    return dict(zip(sound, given.seen, strict=True))
+
+
+def _pictures(rows: Sequence[Row], reasons: list[str], work: BlockWork) -> dict[int, NDArray[np.uint16] | None]:
+    """Return the picture of each sound row, None where it has none; add to ``reasons`` why a file cannot be read."""
+    pixels: dict[int, NDArray[np.uint16] | None] = {}
     for number, row in enumerate(rows):
         if not reasons[number]:
             paths = [Path(file) for file in row.files]
+            named = next((path for path in paths if path.is_file()), paths[0] if paths else None)
             try:
-                pixels.append(
-                    work.read(next((path for path in paths if path.is_file()), paths[0]), work.predictor.image)
-                )
+                pixels[number] = None if named is None else work.read(named, work.predictor.image)
             except RadiographError as cause:
                 reasons[number] = str(cause)
     return pixels

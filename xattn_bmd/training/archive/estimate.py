@@ -18,7 +18,6 @@ import torch
 from xattn_bmd.data.pictures.build import default_workers
 from xattn_bmd.data.roles import CohortRoles
 from xattn_bmd.errors import CohortError
-from xattn_bmd.models.fusions import FUSIONS
 from xattn_bmd.training.archive.blocks import BlockWork, ReadPicture, estimate_block, read_one
 from xattn_bmd.training.archive.file import ArchiveFile, BlockText, problems_path
 from xattn_bmd.training.archive.rows import Block, FolderList, RadiographList, blocks_of
@@ -127,13 +126,20 @@ def open_list(
     """
     path = Path(source)
     if not path.is_dir():
-        table = TableList.open(path, images=images, config=config, needs_images=predictor.uses_images)
+        table = TableList.open(
+            path,
+            images=images,
+            config=config,
+            needs_images=predictor.uses_images,
+            may_lack=predictor.needs.no_image,
+        )
         predictor.check_variables(table.roles)
         return table
-    if predictor.model not in FUSIONS or FUSIONS[predictor.model].uses_variables:
+    needs = predictor.needs
+    if not needs.image or (needs.record and not needs.no_record):
         raise CohortError(
             f"A plain folder has no clinical record, but the model {predictor.model!r} needs one; give a table (CSV) "
-            "with images=FOLDER, or use an image_only predictor."
+            "with images=FOLDER, or use a predictor of image_only, or one trained with model.record_dropout above 0."
         )
     if images is not None or config is not None:
         raise CohortError(

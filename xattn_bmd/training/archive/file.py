@@ -20,7 +20,7 @@ from xattn_bmd.errors import RunError
 
 PROBLEMS_HEADER = "radiograph_id,problem\n"
 
-_FORMAT = "xattn-bmd-archive-1"
+_FORMAT = "xattn-bmd-archive-2"
 
 
 @dataclass(frozen=True)

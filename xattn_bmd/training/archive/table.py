@@ -34,6 +34,7 @@ class TableList:
         declared: the roles of its columns; a target is not read.
         folder: folder of the images, or None.
         needs_images: whether radiographs are looked for.
+        may_lack: whether a row may come without one: its cell of the images' column is empty, or no folder was given.
 
     Raises:
         CohortError: if the table cannot be read or lacks a column, or there is no image folder.
@@ -43,9 +44,10 @@ class TableList:
     declared: CohortRoles
     folder: Path | None
     needs_images: bool
+    may_lack: bool = False
 
     def __post_init__(self) -> None:
-        if self.needs_images and self.folder is None:
+        if self.needs_images and self.folder is None and not self.may_lack:
             raise CohortError("Images are needed here, but no image folder was given; pass images=FOLDER.")
         if self.needs_images and self.folder is not None and not self.folder.is_dir():
             raise CohortError(f"images names an existing folder, but {self.folder} is not one; mend the path.")
@@ -64,6 +66,7 @@ class TableList:
         images: str | Path | None,
         config: str | Path | CohortRoles | None,
         needs_images: bool,
+        may_lack: bool = False,
     ) -> TableList:
         """Open a table; images and roles are looked for as :meth:`~xattn_bmd.data.cohort.Cohort.from_csv` does.
 
@@ -72,11 +75,12 @@ class TableList:
             images: folder of the image files, or None.
             config: ``cohort.yaml``, the roles themselves, or None.
             needs_images: whether radiographs are looked for.
+            may_lack: whether a row may come without one.
         """
         roles = config if isinstance(config, CohortRoles) else CohortRoles.from_yaml(config or config_beside(path))
         beside = path.parent / "images"
         folder = Path(images) if images is not None else (beside if beside.is_dir() else None)
-        return cls(path, roles, folder, needs_images)
+        return cls(path, roles, folder, needs_images, may_lack)
 
     @cached_property
     def roles(self) -> CohortRoles:
@@ -141,10 +145,14 @@ class TableList:
         return found
 
     def _files(self, name: str, cells: Cells) -> tuple[tuple[str, ...], str]:
-        """Return where a row's image may lie, or why it has none."""
-        assert self.folder is not None
+        """Return where a row's image may lie, or why it has none; neither where it comes without one."""
+        file = None if self.roles.image is None else cell_text(cells[self.roles.image])
+        if self.folder is None:
+            problem = f"The table names the image file {file}, but no image folder was given; pass images=FOLDER."
+            return (), problem if file else ""
         if self.roles.image is not None:
-            file = cell_text(cells[self.roles.image])
+            if file is None and self.may_lack:
+                return (), ""
             if file is None:
                 return (), f"Every radiograph needs an image file, but {self.roles.image} is empty; fill it in."
             return tuple(str(root / file) for root in (self.folder, self.path.parent)), ""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,25 +17,14 @@ from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.datamodule import cohort_arrays
 from xattn_bmd.data.dataset import CohortArrays, CohortImages, DeviceCohort, row_blocks
 from xattn_bmd.data.variables import VariableEncoder
+from xattn_bmd.data.views import AS_IT_IS, View
+from xattn_bmd.data.withheld import Withheld, withhold
 from xattn_bmd.models.network import FusionNetwork, Output, build_network
 from xattn_bmd.training.device import torch_device
+from xattn_bmd.training.fits.averaging import Estimates, mean_estimates
 from xattn_bmd.training.fits.tabular import TABULAR
-from xattn_bmd.training.registry import uses_images
+from xattn_bmd.training.registry import uses_both, uses_images
 from xattn_bmd.types import HEAD_COLUMNS
-
-
-class Estimates(NamedTuple):
-    """What a fitted model says of ``N`` radiographs.
-
-    Attributes:
-        table: one row for each, in order: ``prediction``, then those of :data:`~xattn_bmd.types.HEAD_COLUMNS` that the
-            head gives, g/cm².
-        attention: ``(N, V)`` how much the image patches read from each clinical variable, mean over patches and heads,
-            over layers by their weight; every row sums to 1.  None for a model whose image patches do not read.
-    """
-
-    table: pd.DataFrame
-    attention: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +37,8 @@ class Estimator:
         network: settings of the network, or None for a scikit-learn baseline.
         tensors: every fitted array by name.
         record: where it comes from: repeat, fold, protocol, plan hash, chosen epoch or hyper-parameter.
+        views: views of each picture whose predictions are averaged.
+        members: the fitted models of a stack, whose weights are the tensor ``weights``; none for any other model.
     """
 
     model: str
@@ -55,11 +46,26 @@ class Estimator:
     network: ModelConfig | None
     tensors: dict[str, NDArray[Any]]
     record: dict[str, Any]
+    views: tuple[View, ...] = (AS_IT_IS,)
+    members: tuple[Estimator, ...] = ()
+
+    @property
+    def seeds(self) -> int:
+        """Number of networks, fitted from different seeds, whose predictions are averaged."""
+        return int(self.record.get("seeds", 1))
 
     @property
     def uses_images(self) -> bool:
         """Whether radiographs are needed to predict."""
         return uses_images(self.model)
+
+    @property
+    def may_withhold(self) -> tuple[Withheld, ...]:
+        """The inputs without which it was trained to predict as well; none for a model of one input."""
+        if self.network is None or not uses_both(self.model):
+            return ()
+        trained: dict[Withheld, float] = {"image": self.network.image_dropout, "record": self.network.record_dropout}
+        return tuple(what for what, share in trained.items() if share > 0)
 
     def estimate(
         self,
@@ -68,7 +74,8 @@ class Estimator:
         images: CohortImages | None,
         rows: Sequence[int] | None = None,
         accelerator: str = "auto",
-        network: FusionNetwork | None = None,
+        networks: Sequence[FusionNetwork] = (),
+        withheld: Withheld | None = None,
     ) -> Estimates:
         """Return the predicted density of some rows of a cohort, with what head and fusion say beside it.
 
@@ -77,17 +84,31 @@ class Estimator:
             images: its radiographs, or their stored feature maps; None where the model needs none.
             rows: rows wanted; None takes all.
             accelerator: where a network runs; see :func:`~xattn_bmd.training.device.torch_device`.
-            network: this estimator's network, where it is at hand; None builds it.
+            networks: this estimator's networks, where they are at hand; none builds them.
+            withheld: input of every radiograph that it is not shown; one of :attr:`may_withhold`.
         """
         chosen = list(range(len(cohort))) if rows is None else list(rows)
+        if self.members:
+            each = [one.estimate(cohort, images=images, rows=chosen, accelerator=accelerator) for one in self.members]
+            said = self.tensors["weights"] @ np.stack([one.table["prediction"] for one in each])
+            return Estimates(pd.DataFrame({"prediction": said}))
         if self.network is None:
             design = self.encoder.design_matrix(cohort.table)[0][chosen]
             return Estimates(pd.DataFrame({"prediction": TABULAR[self.model].predict(self.tensors, design)}))
         arrays = cohort_arrays(cohort, encoder=self.encoder, images=images if self.uses_images else None)
-        return predict_rows((network or self.build()).to(torch_device(accelerator)), arrays, chosen)
+        device, each = torch_device(accelerator), []
+        views = (AS_IT_IS,) if withheld == "image" else self.views
+        for seed in range(self.seeds):
+            network = (networks[seed] if networks else self.build(seed)).to(device)
+            each += [predict_rows(network, arrays, chosen, withheld=withheld, view=view) for view in views]
+        return mean_estimates(each)
 
-    def build(self) -> FusionNetwork:
-        """Return the network with its fitted weights, in evaluation mode, on the CPU."""
+    def build(self, seed: int = 0) -> FusionNetwork:
+        """Return a network with its fitted weights, in evaluation mode, on the CPU.
+
+        Args:
+            seed: which of the networks, from 0 to ``seeds - 1``.
+        """
         assert self.network is not None
         network = build_network(
             fusion=self.model,
@@ -97,14 +118,47 @@ class Estimator:
             target_mean=0.0,
             target_sd=1.0,
         )
-        network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in self.tensors.items()})
+        own = seed_tensors(self.tensors, seed)
+        network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in own.items()})
         return network.to(memory_format=torch.channels_last).eval()
 
 
-def predict_rows(network: FusionNetwork, arrays: CohortArrays, rows: Sequence[int]) -> Estimates:
+def joined_tensors(each: Sequence[Mapping[str, NDArray[Any]]], *, shared: Container[str]) -> dict[str, NDArray[Any]]:
+    """Return the tensors of several networks under one roof; those of the second are named ``seed_01/NAME``.
+
+    Args:
+        each: the tensors of each network by name.
+        shared: names whose tensors are the same in all of them, kept once.
+    """
+    first, *others = each
+    named = ((f"seed_{seed:02d}/{name}", name, own) for seed, own in enumerate(others, start=1) for name in own)
+    return {**first, **{long: own[name] for long, name, own in named if name not in shared}}
+
+
+def seed_tensors(joined: Mapping[str, NDArray[Any]], seed: int) -> dict[str, NDArray[Any]]:
+    """Return the tensors of one network of :func:`joined_tensors`.
+
+    Example:
+        >>> joined = joined_tensors([{"a": np.array(1), "b": np.array(2)}, {"a": np.array(1), "b": np.array(3)}],
+        ...                         shared={"a"})
+        >>> {name: int(value) for name, value in seed_tensors(joined, 1).items()}
+        {'a': 1, 'b': 3}
+    """
+    prefix = f"seed_{seed:02d}/" if seed else ""
+    return {name: joined.get(prefix + name, value) for name, value in joined.items() if "/" not in name}
+
+
+def predict_rows(
+    network: FusionNetwork,
+    arrays: CohortArrays,
+    rows: Sequence[int],
+    *,
+    withheld: Withheld | None = None,
+    view: View = AS_IT_IS,
+) -> Estimates:
     """Return what a network says of some rows, computed on the device where it is."""
     tables, attention = [], []
-    for output in _outputs(network, arrays, rows):
+    for output in _outputs(network, arrays, rows, withheld, view):
         tables.append(_columns(output))
         if output.attention is not None and output.attention.image_to_variables is not None:
             attention.append(_read_from_variables(output.attention.image_to_variables, output.attention.layer_weight))
@@ -116,14 +170,20 @@ def _read_from_variables(read_BLHPV: Tensor, weight_L: Tensor) -> NDArray[np.flo
     return np.asarray(read_BV.cpu().numpy(), dtype=np.float64)
 
 
-def _outputs(network: FusionNetwork, arrays: CohortArrays, rows: Sequence[int]) -> Iterator[Output]:
+def _outputs(
+    network: FusionNetwork, arrays: CohortArrays, rows: Sequence[int], withheld: Withheld | None, view: View
+) -> Iterator[Output]:
+    if view != AS_IT_IS and arrays.images is not None:  # a stored map is of the picture as it is
+        arrays = replace(arrays, images=CohortImages(arrays.images.pictures))
     cohort = DeviceCohort(arrays, next(network.parameters()).device)
     wanted = torch.tensor(list(rows), dtype=torch.int64)
     network.eval()
     with torch.inference_mode():
         for block in row_blocks(len(wanted)):
             batch = cohort.batch(wanted[torch.from_numpy(block)])
-            yield network(batch.image, batch.variables, batch.features)
+            seen = batch if withheld is None else withhold(batch, withheld)
+            image = seen.image if arrays.images is None else view.of(seen.image)
+            yield network(image, seen.variables, seen.features, seen.no_image)
 
 
 def head_columns(head: HeadName) -> tuple[str, ...]:

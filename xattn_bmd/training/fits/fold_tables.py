@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,15 +10,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xattn_bmd.config import CompareConfig
+from xattn_bmd.data.withheld import LEFT, Withheld
 from xattn_bmd.errors import RunError
+from xattn_bmd.models.fusions.named import is_fusion
 from xattn_bmd.models.network import FusionNetwork
+from xattn_bmd.training.fits.averaging import Estimates
 from xattn_bmd.training.fits.estimator import Estimator, head_columns
-from xattn_bmd.training.fits.tabular import TABULAR
 from xattn_bmd.training.study import Job, Study, rows_of
 from xattn_bmd.types import PREDICTION_COLUMNS
 
 ATTENTION_COLUMNS = ("model", "repeat", "fold", "variable", "attention", "n")
 """Columns of ``attention.csv``: mean attention of the image patches of ``n`` scored radiographs on each variable."""
+
+INPUTS_COLUMN = "inputs"
+"""Last column of ``inputs.csv``: what the model still saw, ``image`` or ``record``."""
 
 
 def table_columns(config: CompareConfig) -> list[str]:
@@ -27,7 +33,7 @@ def table_columns(config: CompareConfig) -> list[str]:
         >>> table_columns(CompareConfig()) == list(PREDICTION_COLUMNS)
         True
     """
-    networks = any(name not in TABULAR for name in config.models)
+    networks = any(map(is_fusion, config.models))
     return [*PREDICTION_COLUMNS, *(head_columns(config.model.head) if networks else ())]
 
 
@@ -49,7 +55,7 @@ def fold_tables(
     estimator: Estimator,
     radiograph_ids: tuple[str, ...],
     *,
-    network: FusionNetwork | None = None,
+    networks: Sequence[FusionNetwork] = (),
 ) -> FoldTables:
     """Return what a fitted model says of some radiographs.
 
@@ -58,23 +64,72 @@ def fold_tables(
         study: what all fits share.
         estimator: the fitted model.
         radiograph_ids: radiographs of the study's cohort.
-        network: the estimator's network, where it is at hand; else it is built.
+        networks: the estimator's networks, where they are at hand; else they are built.
 
     Raises:
         RunError: if a prediction is not finite.
     """
     rows = rows_of(study.cohort, radiograph_ids)
-    images = study.images if estimator.uses_images else None
+    said = _said(job, study, estimator, rows, networks=networks)
+    read = None if said.attention is None else _mean_attention(job, estimator, said.attention)
+    return FoldTables(_predictions(job, study, rows, said.table), read)
+
+
+def withheld_table(
+    job: Job,
+    study: Study,
+    estimator: Estimator,
+    radiograph_ids: tuple[str, ...],
+    *,
+    networks: Sequence[FusionNetwork] = (),
+) -> pd.DataFrame | None:
+    """Return what a fitted model says of some radiographs with their picture or their record withheld.
+
+    Args:
+        job: which fit.
+        study: what all fits share.
+        estimator: the fitted model.
+        radiograph_ids: radiographs of the study's cohort.
+        networks: the estimator's networks, where they are at hand; else they are built.
+
+    Returns:
+        :func:`table_columns` and :data:`INPUTS_COLUMN`, a row for each radiograph and input withheld; None for a model
+        that was not trained with inputs withheld.
+
+    Raises:
+        RunError: if a prediction is not finite.
+    """
+    rows = rows_of(study.cohort, radiograph_ids)
+    parts = []
+    for what in estimator.may_withhold:
+        said = _said(job, study, estimator, rows, networks=networks, withheld=what)
+        parts.append(_predictions(job, study, rows, said.table).assign(**{INPUTS_COLUMN: LEFT[what]}))
+    return pd.concat(parts, ignore_index=True) if parts else None
+
+
+def _said(
+    job: Job,
+    study: Study,
+    estimator: Estimator,
+    rows: list[int],
+    *,
+    networks: Sequence[FusionNetwork],
+    withheld: Withheld | None = None,
+) -> Estimates:
     said = estimator.estimate(
-        study.cohort, images=images, rows=rows, accelerator=study.config.training.accelerator, network=network
+        study.cohort,
+        images=study.images if estimator.uses_images else None,
+        rows=rows,
+        accelerator=study.config.training.accelerator,
+        networks=networks,
+        withheld=withheld,
     )
     if not np.isfinite(said.table.to_numpy()).all():
         raise RunError(
             f"Predictions must be finite, but {job.model} diverged on repeat {job.repeat}, fold {job.fold}; "
             "lower the learning rate."
         )
-    read = None if said.attention is None else _mean_attention(job, estimator, said.attention)
-    return FoldTables(_predictions(job, study, rows, said.table), read)
+    return said
 
 
 def _predictions(job: Job, study: Study, rows: list[int], predicted: pd.DataFrame) -> pd.DataFrame:

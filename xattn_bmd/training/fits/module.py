@@ -164,7 +164,7 @@ class DensityModule(pl.LightningModule):
         return build_loss(self.config)(predicted, target, weight)
 
     def _predict(self, batch: Batch) -> Output:
-        output: Output = self.network(batch.image, batch.variables, batch.features)
+        output: Output = self.network(batch.image, batch.variables, batch.features, batch.no_image)
         return output
 
     def _weight(self, target: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from xattn_bmd.config import CompareConfig, TrainingConfig
 from xattn_bmd.errors import ConfigError
 from xattn_bmd.training.device import torch_device
+from xattn_bmd.training.fits.averaged_weights import AveragedWeights
 from xattn_bmd.training.fits.callbacks import BestWeights, History
 from xattn_bmd.training.fits.ddp import Course, RankSetup, SpreadStrategy, SpreadTrainer
 from xattn_bmd.training.fits.precision import settled_precision
@@ -48,6 +49,8 @@ def build_trainer(config: CompareConfig, *, best: BestWeights, history: History,
     check_devices(training)
     spread, course = training.devices > 1, Course(best, history)
     callbacks = [best, history, EarlyStopping("val_loss", patience=training.patience, check_finite=True)]
+    if training.averaging != "none":  # last: it takes the mean out again when the others have seen it
+        callbacks.append(AveragedWeights(training.averaging, epochs=training.averaged_epochs))
     trainer = (SpreadTrainer if spread else pl.Trainer)(
         max_epochs=training.epochs,
         accelerator=device.type,

@@ -94,6 +94,15 @@ class Seen:
             frozenset(salted_hash(salt, content) for content in pictures),
         )
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Seen:
+        """Return what :meth:`to_dict` wrote."""
+        return cls(values["salt"], frozenset(values["patients"]), frozenset(values["pictures"]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists."""
+        return {"salt": self.salt, "patients": sorted(self.patients), "pictures": sorted(self.pictures)}
+
     def has_patient(self, patient_id: str) -> bool:
         """Tell whether a patient was in training."""
         return salted_hash(self.salt, patient_id) in self.patients
@@ -130,9 +139,14 @@ class Development:
     seen: Seen
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Development:
-        """Return what :meth:`to_dict` wrote."""
-        seen, residuals = values["seen"], values["residuals"]
+    def from_dict(cls, values: Mapping[str, Any], *, seen: Seen | None = None) -> Development:
+        """Return what :meth:`to_dict` wrote.
+
+        Args:
+            values: the dictionary.
+            seen: what was in training, where the dictionary does not say so again.
+        """
+        residuals = values["residuals"]
         return cls(
             n=values["n"],
             patients=values["patients"],
@@ -145,7 +159,7 @@ class Development:
                 np.concatenate([np.array(fold, dtype=np.float64) for fold in residuals]),
                 np.repeat(np.arange(len(residuals)), [len(fold) for fold in residuals]),
             ),
-            seen=Seen(seen["salt"], frozenset(seen["patients"]), frozenset(seen["pictures"])),
+            seen=seen or Seen.from_dict(values["seen"]),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -160,11 +174,7 @@ class Development:
             "recalibration": _plain(asdict(self.recalibration)),
             "triage": {f"{threshold:g}": cuts.to_dict() for threshold, cuts in self.triage.items()},
             "residuals": [self.residuals.size[self.residuals.fold == fold].tolist() for fold in folds],
-            "seen": {
-                "salt": self.seen.salt,
-                "patients": sorted(self.seen.patients),
-                "pictures": sorted(self.seen.pictures),
-            },
+            "seen": self.seen.to_dict(),
         }
 
 

@@ -27,11 +27,13 @@ def predictor_digest(predictor: Predictor) -> str:
         "reference": predictor.reference,
         "simulated": predictor.simulated,
         "development": predictor.development.to_dict(),
+        "withheld": {seen: found.to_dict() for seen, found in predictor.withheld.items()},
     }
     digest.update(json.dumps(described, sort_keys=True).encode())
-    for one in predictor.estimators:
+    for one in (part for fold in predictor.estimators for part in (fold, *fold.members)):
         network = None if one.network is None else asdict(one.network)
-        digest.update(json.dumps([one.encoder.to_dict(), network], sort_keys=True).encode())
+        rest = [asdict(view) for view in one.views], one.seeds
+        digest.update(json.dumps([one.encoder.to_dict(), network, rest], sort_keys=True).encode())
         for name, value in sorted(one.tensors.items()):
             digest.update(name.encode() + known.setdefault(id(value), _tensor_digest(value)))
     return digest.hexdigest()

@@ -1,6 +1,6 @@
 """The fitted folds of one model, built once and kept; what they share runs once for each picture.
 
-Axes: ``K`` folds, ``B`` radiographs of a block.
+Axes: ``K`` folds, ``S`` networks of a fold from different seeds, ``B`` radiographs of a block.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xattn_bmd.data.dataset import Pictures
+from xattn_bmd.data.views import AS_IT_IS, View
 from xattn_bmd.models.network import FusionNetwork
 from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.fits.estimator import Estimator
@@ -28,15 +29,17 @@ class Ensemble:
 
     Attributes:
         estimators: the ``K`` fitted folds.
-        networks: their networks on the device, or none for a scikit-learn baseline.
+        networks: their ``K · S`` networks on the device, fold by fold, or none for a scikit-learn baseline.
         shares_map: whether the map of what is frozen, the same in all folds, is computed once.
         device: where the networks are.
+        members: the ensembles of a stack's members; none for any other model.
     """
 
     estimators: tuple[Estimator, ...]
     networks: tuple[FusionNetwork, ...]
     shares_map: bool
     device: torch.device
+    members: tuple[Ensemble, ...] = ()
 
     @classmethod
     def build(cls, estimators: Sequence[Estimator], *, accelerator: str = "auto") -> Ensemble:
@@ -47,36 +50,60 @@ class Ensemble:
             accelerator: where networks run; see :func:`~xattn_bmd.training.device.torch_device`.
         """
         device = torch_device(accelerator)
+        if estimators[0].members:
+            each = zip(*(one.members for one in estimators), strict=True)
+            members = tuple(cls.build(member, accelerator=accelerator) for member in each)
+            return cls(tuple(estimators), (), False, device, members)
         networks: list[FusionNetwork] = []
         shared = False
         for one in estimators:
-            if one.network is not None:
-                networks.append(one.build())
+            for seed in range(one.seeds if one.network is not None else 0):
+                networks.append(one.build(seed))
                 shared = _same_frozen(networks[0], estimators) if len(networks) == 1 else shared
-                if shared and one.network.freeze == "trunk":
+                if shared and one.network is not None and one.network.freeze == "trunk":
                     _take_trunk(networks[-1], networks[0])
         return cls(tuple(estimators), tuple(network.to(device) for network in networks), shared, device)
 
-    def densities(self, table: pd.DataFrame, pictures: Pictures | None) -> NDArray[np.float64]:
+    def densities(
+        self, table: pd.DataFrame, pictures: Pictures | None, no_image: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float64]:
         """Estimate the density of a block of radiographs with every fold.
 
         Args:
             table: the clinical record of the ``B`` radiographs, as a cohort holds it.
             pictures: their ``B`` pictures, or None where the model looks at none.
+            no_image: ``(B,)`` True where the picture is missing, whatever stands in its place; None where each has one.
 
         Returns:
             ``(K, B)`` float64, g/cm².
         """
+        if self.members:
+            each_MKB = np.stack([member.densities(table, pictures, no_image) for member in self.members])
+            weights_KM = np.stack([one.tensors["weights"] for one in self.estimators])
+            return np.asarray(np.einsum("km,mkb->kb", weights_KM, each_MKB))
         if not self.networks:
             return np.stack([_tabular(one, table) for one in self.estimators])
         with torch.inference_mode():
             image = None if pictures is None else self._moved(pictures.take(np.arange(len(table))))
-            features = self._shared_map(image)
-            each = [
-                network(image, self._record(one, table), features).density.float().cpu().numpy()
-                for one, network in zip(self.estimators, self.networks, strict=True)
-            ]
-        return np.stack(each).astype(np.float64)
+            absent = None if no_image is None else self._moved(torch.from_numpy(no_image))
+            records = [self._record(one, table) for one in self.estimators]
+            each = [self._seen(image, records, absent, view) for view in self._views(image)]
+        return np.asarray(np.mean(np.stack(each).astype(np.float64), axis=0), dtype=np.float64)
+
+    def _views(self, image: Tensor | None) -> tuple[View, ...]:
+        return (AS_IT_IS,) if image is None else self.estimators[0].views
+
+    def _seen(
+        self, image: Tensor | None, records: Sequence[Variables], absent: Tensor | None, view: View
+    ) -> NDArray[np.float32]:
+        """Return ``(K, B)`` densities for one view of the pictures, mean over the networks of each fold."""
+        image = None if image is None else view.of(image)
+        features, seeds = self._shared_map(image), len(self.networks) // len(self.estimators)
+        each = [
+            network(image, records[number // seeds], features, absent).density.float().cpu().numpy()
+            for number, network in enumerate(self.networks)
+        ]
+        return np.asarray(np.mean(np.stack(each).reshape(len(records), seeds, -1), axis=1))
 
     def _shared_map(self, image: Tensor | None) -> Tensor | None:
         encoder = self.networks[0].image_encoder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from xattn_bmd.bone.reference import Reference
 from xattn_bmd.bone.tscore import NORMAL_EDGE, density_at, t_score, who_class
+from xattn_bmd.data.withheld import Known
 from xattn_bmd.metrics.conformal import cv_plus_interval
 from xattn_bmd.metrics.risk import probability_below
 from xattn_bmd.training.prediction.development import Development
@@ -26,6 +27,7 @@ ESTIMATE_COLUMNS = (
     "probability_low",
     "reference",
     "simulated",
+    "inputs",
 )
 """Columns of :meth:`~xattn_bmd.training.prediction.predictor.Predictor.predict`, in order."""
 
@@ -34,7 +36,8 @@ def estimate_table(
     radiograph_ids: Sequence[str],
     each: NDArray[np.float64],
     *,
-    development: Development,
+    inputs: Sequence[Known],
+    development: Mapping[Known, Development],
     reference: Reference,
     level: float,
 ) -> pd.DataFrame:
@@ -43,23 +46,41 @@ def estimate_table(
     Args:
         radiograph_ids: ``N`` ids.
         each: (K, N) density by each fold's model, g/cm².
-        development: what the predictor keeps of the cohort that it was developed on.
+        inputs: ``N`` times, what the model saw.
+        development: what the predictor keeps of the cohort that it was developed on, by what it saw there.
         reference: young-adult population of the T-scores.
         level: wanted coverage of ``low`` to ``high``.
 
     Returns:
-        The columns ``radiograph_id`` to ``probability_low`` of :data:`ESTIMATE_COLUMNS`.
+        The columns ``radiograph_id`` to ``probability_low`` of :data:`ESTIMATE_COLUMNS`, and ``inputs``.
 
     Raises:
         MetricError: if the level is no share between 0 and 1.
     """
+    parts = []
+    for seen in dict.fromkeys(inputs):
+        rows = [row for row, found in enumerate(inputs) if found == seen]
+        names = [radiograph_ids[row] for row in rows]
+        part = _table(names, each[:, rows], development=development[seen], reference=reference, level=level)
+        parts.append(part.assign(inputs=seen).set_axis(rows))
+    return pd.concat(parts).sort_index()
+
+
+def _table(
+    radiograph_ids: list[str],
+    each: NDArray[np.float64],
+    *,
+    development: Development,
+    reference: Reference,
+    level: float,
+) -> pd.DataFrame:
     density, residuals = each.mean(axis=0), development.residuals
     ends = cv_plus_interval(each, residuals.size, residuals.fold, level=level)
     scores = t_score(density, reference=reference)
     edge, line = float(density_at(NORMAL_EDGE, reference=reference)), development.recalibration
     return pd.DataFrame(
         {
-            "radiograph_id": list(radiograph_ids),
+            "radiograph_id": radiograph_ids,
             "prediction": density,
             "low": ends.low,
             "high": ends.high,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,18 +16,17 @@ from numpy.typing import NDArray
 from xattn_bmd.atomic import atomic_folder
 from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.config import ImageConfig
-from xattn_bmd.data.cache import cached_images, default_cache_folder
+from xattn_bmd.data.cache import default_cache_folder
 from xattn_bmd.data.cohort import Cohort
-from xattn_bmd.data.datamodule import cohort_pictures
-from xattn_bmd.data.dataset import Pictures, row_blocks
-from xattn_bmd.data.pictures.build import default_workers
 from xattn_bmd.data.roles import CohortRoles
-from xattn_bmd.errors import CohortError, RunError
+from xattn_bmd.data.withheld import Known
+from xattn_bmd.errors import RunError
 from xattn_bmd.training.fits.estimator import Estimator
-from xattn_bmd.training.in_threads import in_threads
 from xattn_bmd.training.prediction.development import Development
 from xattn_bmd.training.prediction.ensemble import Ensemble
 from xattn_bmd.training.prediction.estimate_table import ESTIMATE_COLUMNS, estimate_table
+from xattn_bmd.training.prediction.fold_estimates import FoldEstimates, estimate_cohort
+from xattn_bmd.training.prediction.inputs import NeededInputs, check_variables
 from xattn_bmd.training.runs.estimator_file import copy_estimators, load_estimator
 from xattn_bmd.training.runs.predictor_file import FILE, read_record
 
@@ -39,18 +38,6 @@ NOT_RECORDED = "not recorded"
 
 LEVEL = 0.9
 """Wanted coverage of the intervals of :meth:`Predictor.predict`."""
-
-
-class FoldEstimates(NamedTuple):
-    """What each fold model says.
-
-    Attributes:
-        density: (K, N) float, g/cm².
-        pictures: content hash of each radiograph's picture by id; empty where the model looks at none.
-    """
-
-    density: NDArray[np.float64]
-    pictures: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -68,6 +55,8 @@ class Predictor:
         development: what it keeps of the cohort that it was developed on: numbers, and salted hashes of patients and
             pictures (which a guess of the id can confirm, see :mod:`xattn_bmd.training.prediction.development`).
         folder: where its files lie.
+        withheld: the same as ``development`` where it saw the picture alone or the record alone, for a model that was
+            trained with inputs withheld.
 
     Example:
         ``Predictor.load("RUN/xattn").predict(Cohort.from_csv("new.csv", images="new"))``
@@ -82,6 +71,7 @@ class Predictor:
     image_encoder: str
     development: Development
     folder: Path
+    withheld: Mapping[Known, Development] = field(default_factory=dict)
 
     @classmethod
     def from_run(cls, run: Run, model: str) -> Predictor:
@@ -104,8 +94,8 @@ class Predictor:
         Raises:
             RunError: if the folder holds no finished predictor.
         """
-        folder = Path(folder)
-        record = read_record(folder / FILE)
+        folder, record = Path(folder), read_record(Path(folder) / FILE)
+        development = Development.from_dict(record["development"])
         return cls(
             model=record["model"],
             estimators=tuple(load_estimator(folder / part) for part in record["folds"]),
@@ -114,8 +104,12 @@ class Predictor:
             reference=record["reference"],
             simulated=record["simulated"],
             image_encoder=record.get("image_encoder", NOT_RECORDED),
-            development=Development.from_dict(record["development"]),
+            development=development,
             folder=folder,
+            withheld={
+                left: Development.from_dict(values, seen=development.seen)
+                for left, values in record.get("withheld", {}).items()
+            },
         )
 
     def save(self, folder: str | Path) -> Path:
@@ -135,11 +129,20 @@ class Predictor:
 
     @property
     def uses_images(self) -> bool:
-        """Whether radiographs are needed to predict."""
+        """Whether radiographs are looked at."""
         return any(estimator.uses_images for estimator in self.estimators)
+
+    @cached_property
+    def needs(self) -> NeededInputs:
+        """What it needs of each radiograph; which inputs may be missing depends on its training."""
+        return NeededInputs.of(self.estimators)
 
     def predict(self, cohort: Cohort, *, cache: str | Path | None = None, level: float = LEVEL) -> pd.DataFrame:
         """Estimate the density of every radiograph of a cohort; its target column is not needed and not read.
+
+        A model that was trained with inputs withheld (:class:`~xattn_bmd.config.ModelConfig`) does without a picture, a
+        record or some variables; any other says why it does not.  A row without a picture has an empty cell in the
+        column that is declared as ``image``, or the cohort came without image folder; one without a record empty cells.
 
         Args:
             cohort: a cohort with the same clinical variables.
@@ -151,15 +154,16 @@ class Predictor:
             density, Barber 2021, g/cm²; infinite where the development cohort is too small for the level), level,
             fold_sd (SD between the fold models, g/cm²: not an interval), t_score, who_class, probability_low (chance of
             T < -1 by the development cohort's recalibration, 0-1), reference, simulated (whether the model learned from
-            simulated pictures).  ``low`` to ``high`` and ``probability_low`` hold for people like those of the
-            development cohort; :func:`~xattn_bmd.training.external.evaluate` measures what they do elsewhere.
+            simulated pictures), inputs (what it saw: ``image+record``, ``image`` or ``record``).  ``low`` to ``high``
+            and ``probability_low`` hold for people like those of the development cohort of whom the same inputs are
+            known; :func:`~xattn_bmd.training.external.evaluate` measures what they do elsewhere.
 
         Raises:
             CohortError: if the cohort has problems, or lacks a clinical variable that the model was trained on.
             MetricError: if the level is no share between 0 and 1.
         """
-        each = self.estimate_folds(cohort, cache=cache).density
-        return self.describe(cohort.radiograph_ids, each, level=level)
+        each = self.estimate_folds(cohort, cache=cache)
+        return self.describe(cohort.radiograph_ids, each.density, inputs=each.inputs, level=level)
 
     def predict_archive(
         self,
@@ -186,8 +190,8 @@ class Predictor:
 
         Args:
             source: a table as for :meth:`~xattn_bmd.data.cohort.Cohort.from_csv` (a target is not read; two rows may
-                name one file), or, for a model that needs no record, a folder: ids are then the files' places in it,
-                and no picture is mirrored, for no side is known.
+                name one file; inputs may be missing as in :meth:`predict`), or, for a model that needs no record, a
+                folder: ids are then the files' places in it, and no picture is mirrored, for no side is known.
             out: CSV file to write.
             images: folder of a table's image files; None takes the folder ``images`` beside it.
             config: roles of a table's columns; None takes the YAML file beside it.
@@ -218,22 +222,37 @@ class Predictor:
         )
 
     def describe(
-        self, radiograph_ids: Sequence[str], each: NDArray[np.float64], *, level: float = LEVEL
+        self,
+        radiograph_ids: Sequence[str],
+        each: NDArray[np.float64],
+        *,
+        inputs: Sequence[Known],
+        level: float = LEVEL,
     ) -> pd.DataFrame:
         """Return the table of :meth:`predict` for radiographs whose densities the folds have estimated.
 
         Args:
             radiograph_ids: ``N`` ids.
             each: (K, N) density by each fold's model, g/cm².
+            inputs: ``N`` times, what the model saw.
             level: wanted coverage of ``low`` to ``high``.
 
         Raises:
             MetricError: if the level is no share between 0 and 1.
         """
         table = estimate_table(
-            radiograph_ids, each, development=self.development, reference=get_reference(self.reference), level=level
+            radiograph_ids,
+            each,
+            inputs=inputs,
+            development={seen: self.development_with(seen) for seen in inputs},
+            reference=get_reference(self.reference),
+            level=level,
         )
         return table.assign(reference=self.reference, simulated=self.simulated)[list(ESTIMATE_COLUMNS)]
+
+    def development_with(self, seen: Known) -> Development:
+        """Return what it keeps of its development where it saw these inputs."""
+        return self.withheld.get(seen, self.development)
 
     def estimate_folds(
         self, cohort: Cohort, *, cache: str | Path | None = None, require_target: bool = False
@@ -246,23 +265,23 @@ class Predictor:
             require_target: whether each radiograph needs a measured density.
 
         Raises:
-            CohortError: if the cohort has problems, or lacks a clinical variable that the model was trained on.
+            CohortError: if the cohort has problems, lacks a clinical variable that the model was trained on, or a
+                radiograph lacks an input that the model needs.
         """
         self.check_variables(cohort.roles)
-        cohort.require_valid(require_target=require_target, require_images=self.uses_images, require_variation=False)
-        images = None
-        if self.uses_images:
-            root = Path(cache) if cache else default_cache_folder()
-            images = cached_images(cohort.image_paths, image=self.image, folder=root)
-        seen = None if images is None else cohort_pictures(cohort, images)
-
-        def densities(rows: NDArray[np.int64]) -> NDArray[np.float64]:
-            part = None if seen is None else Pictures(seen.pixels[rows], seen.right_side[rows])
-            return self.ensemble.densities(cohort.table.iloc[rows], part)
-
-        each = list(in_threads(densities, row_blocks(len(cohort)), threads=default_workers()))
-        pictures = {} if images is None else dict(zip(images.ids, images.content_hashes, strict=True))
-        return FoldEstimates(np.concatenate(each, axis=1), pictures)
+        cohort.require_valid(
+            require_target=require_target,
+            require_images=self.uses_images,
+            require_variation=False,
+            images_may_lack=self.needs.no_image,
+        )
+        return estimate_cohort(
+            cohort,
+            needs=self.needs,
+            ensemble=self.ensemble,
+            image=self.image,
+            cache=Path(cache) if cache else default_cache_folder(),
+        )
 
     @cached_property
     def ensemble(self) -> Ensemble:
@@ -278,16 +297,4 @@ class Predictor:
         Raises:
             CohortError: naming the variables or the unit.
         """
-        expected = self.estimators[0].encoder.schema
-        if roles.schema != expected:
-            raise CohortError(
-                f"The table must declare the clinical variables that the model was trained on "
-                f"({', '.join(expected.names)}) with the same categories, but {', '.join(roles.schema.names)} were "
-                "declared; mend the cohort's YAML."
-            )
-        for trained, given in zip(self.roles.numeric, roles.numeric, strict=True):
-            if trained.unit != given.unit:
-                raise CohortError(
-                    f"A variable has the unit that the model was trained on, but {given.name!r} is declared in "
-                    f"{given.unit} and was trained in {trained.unit}; convert the column and mend the cohort's YAML."
-                )
+        check_variables(self.estimators[0], self.roles, roles)

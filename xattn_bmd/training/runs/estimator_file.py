@@ -5,6 +5,8 @@ Layout::
     MODEL/frozen-DIGEST.safetensors               frozen tensors, named by the first 16 hex digits of their SHA-256
     MODEL/repeat_00/fold_03/network.safetensors   tensors that this fold learned
     MODEL/repeat_00/fold_03/state.json            the rest, and which frozen file belongs to it
+
+A stack's folder holds the files of its members too, so that it is whole alone; their names begin with the member's.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from safetensors.numpy import save as save_tensors
 from xattn_bmd.atomic import atomic_write
 from xattn_bmd.config import ModelConfig
 from xattn_bmd.data.variables import VariableEncoder
+from xattn_bmd.data.views import AS_IT_IS, View
 from xattn_bmd.errors import RunError
+from xattn_bmd.models.fusions.named import check_source
 from xattn_bmd.models.network import frozen_names
 from xattn_bmd.training.fits.estimator import Estimator
 from xattn_bmd.training.registry import uses_images
@@ -61,7 +65,7 @@ def estimator_files(estimator: Estimator) -> EstimatorFiles:
     frozen = {name: value for name, value in estimator.tensors.items() if name in names}
     trained = {name: value for name, value in estimator.tensors.items() if name not in names}
     shared, reference = _shared_file(frozen) if frozen else ({}, None)
-    state = {
+    state: dict[str, Any] = {
         "format": FORMAT,
         "model": estimator.model,
         "network": None if estimator.network is None else asdict(estimator.network),
@@ -69,7 +73,16 @@ def estimator_files(estimator: Estimator) -> EstimatorFiles:
         "record": estimator.record,
         "frozen": reference,
     }
-    fold = {WEIGHTS_FILE: _packed(trained), STATE_FILE: (json.dumps(state, indent=1) + "\n").encode()}
+    if estimator.views != (AS_IT_IS,):
+        state["views"] = [asdict(view) for view in estimator.views]
+    fold = {WEIGHTS_FILE: _packed(trained)}
+    for member in estimator.members:
+        files = estimator_files(member)
+        fold |= {_prefix(member.model) + name: content for name, content in files.fold.items()}
+        shared = shared | files.shared
+    if estimator.members:
+        state["members"] = [member.model for member in estimator.members]
+    fold[STATE_FILE] = (json.dumps(state, indent=1) + "\n").encode()
     return EstimatorFiles(fold, shared)
 
 
@@ -101,28 +114,33 @@ def copy_estimators(source: Path, target: Path, *, folds: Iterable[str]) -> None
         RunError: if a fold is not whole.
     """
     for fold in folds:
-        reference = _read_state(source / fold)["frozen"]
+        members = _read_state(source / fold).get("members", ())
         (target / fold).mkdir(parents=True)
-        for name in (WEIGHTS_FILE, STATE_FILE):
-            shutil.copyfile(source / fold / name, target / fold / name)
-        if reference is not None and not (target / reference["file"]).exists():
-            shutil.copyfile(source / reference["file"], target / reference["file"])
+        for prefix in ("", *map(_prefix, members)):
+            reference = _read_state(source / fold, prefix)["frozen"]
+            for name in (WEIGHTS_FILE, STATE_FILE):
+                shutil.copyfile(source / fold / (prefix + name), target / fold / (prefix + name))
+            if reference is not None and not (target / reference["file"]).exists():
+                shutil.copyfile(source / reference["file"], target / reference["file"])
 
 
-def load_estimator(folder: Path) -> Estimator:
+def load_estimator(folder: Path, *, prefix: str = "") -> Estimator:
     """Read the estimator of a fold folder; what was frozen is read once per process and shared, read-only.
 
     Args:
         folder: the fold's folder, two levels below the model's: ``MODEL/repeat_00/fold_03``.
+        prefix: what the names of its files begin with, for a member of a stack.
 
     Raises:
         RunError: if a file is missing, damaged or of another format.
+        ModelError: if a fusion of your own cannot be imported, or is not the one that was trained.
     """
-    state = _read_state(folder)
+    state = _read_state(folder, prefix)
+    check_source(state["model"], digest=state["record"].get("source"))
     try:
-        trained = load_tensors((folder / WEIGHTS_FILE).read_bytes())
+        trained = load_tensors((folder / (prefix + WEIGHTS_FILE)).read_bytes())
     except FileNotFoundError as cause:
-        raise _missing(folder, WEIGHTS_FILE) from cause
+        raise _missing(folder, prefix + WEIGHTS_FILE) from cause
     except SafetensorError as cause:
         raise _damaged(folder) from cause
     network = state["network"]
@@ -132,6 +150,8 @@ def load_estimator(folder: Path) -> Estimator:
         network=None if network is None else ModelConfig(**network),
         tensors={**_read_shared(folder, state["frozen"]), **trained},
         record=state["record"],
+        views=tuple(View(**view) for view in state["views"]) if "views" in state else (AS_IT_IS,),
+        members=tuple(load_estimator(folder, prefix=_prefix(name)) for name in state.get("members", ())),
     )
 
 
@@ -152,11 +172,16 @@ def _packed(tensors: _TENSORS) -> bytes:
     return save_tensors({name: np.asarray(value, order="C") for name, value in tensors.items()})
 
 
-def _read_state(folder: Path) -> dict[str, Any]:
+def _prefix(member: str) -> str:
+    """Return what the names of the files of a stack's member begin with."""
+    return f"{member}."
+
+
+def _read_state(folder: Path, prefix: str = "") -> dict[str, Any]:
     try:
-        state: dict[str, Any] = json.loads((folder / STATE_FILE).read_text())
+        state: dict[str, Any] = json.loads((folder / (prefix + STATE_FILE)).read_text())
     except FileNotFoundError as cause:
-        raise _missing(folder, STATE_FILE) from cause
+        raise _missing(folder, prefix + STATE_FILE) from cause
     except (json.JSONDecodeError, UnicodeDecodeError) as cause:
         raise _damaged(folder) from cause
     found = state.get("format")

@@ -10,9 +10,10 @@ import pandas as pd
 
 from xattn_bmd.atomic import atomic_folder
 from xattn_bmd.errors import RunError
+from xattn_bmd.models.fusions.named import source_digest
 from xattn_bmd.training.fits.fit import FoldResult
 from xattn_bmd.training.runs.estimator_file import STATE_FILE, EstimatorFiles, estimator_files, write_shared
-from xattn_bmd.training.runs.run import ATTENTION, CALIBRATION, PREDICTIONS
+from xattn_bmd.training.runs.run import ATTENTION, CALIBRATION, INPUTS, PREDICTIONS
 from xattn_bmd.training.study import Job
 
 HISTORY = "history.csv"
@@ -35,7 +36,9 @@ def fold_files(result: FoldResult, *, key: str) -> EstimatorFiles:
         result: the fit.
         key: its content address, kept in its record; see :func:`~xattn_bmd.training.workers.jobs.job_key`.
     """
-    estimator = replace(result.estimator, record=result.estimator.record | {"key": key})
+    source = source_digest(result.estimator.model)
+    added = {"key": key} if source is None else {"key": key, "source": source}
+    estimator = replace(result.estimator, record=result.estimator.record | added)
     stored = estimator_files(estimator)
     history = pd.DataFrame(result.history) if result.history else None
     tables = {
@@ -43,6 +46,7 @@ def fold_files(result: FoldResult, *, key: str) -> EstimatorFiles:
         PREDICTIONS: result.predictions,
         CALIBRATION: result.calibration,
         ATTENTION: result.attention,
+        INPUTS: result.inputs,
     }
     texts = {name: table.to_csv(index=False).encode() for name, table in tables.items() if table is not None}
     return EstimatorFiles(stored.fold | texts, stored.shared)
@@ -83,7 +87,8 @@ def is_finished(target: Path, *, key: str) -> bool:
     if stored != key:
         raise RunError(
             f"A stored fit is kept only if all that decides it is the same, but {target} was fitted with something "
-            "else, for instance other contents of the weights file that the settings name; delete that folder to fit "
-            "it again, put the file back, or choose another output folder."
+            "else, for instance other contents of the weights file that the settings name, or another source of a "
+            "fusion of your own; delete that folder to fit it again, put the file back, or choose another output "
+            "folder."
         )
     return True

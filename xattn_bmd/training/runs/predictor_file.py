@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,12 @@ from xattn_bmd.atomic import atomic_write
 from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.errors import RunError
 from xattn_bmd.metrics.predictions import read_predictions
+from xattn_bmd.metrics.tables.inputs import read_inputs
+from xattn_bmd.metrics.tables.regression import metrics_table
+from xattn_bmd.metrics.tables.screening import screening_table
 from xattn_bmd.training.prediction.development import Development, Seen, describe_development
 from xattn_bmd.training.registry import image_encoder_origin, uses_images
+from xattn_bmd.training.runs.run import INPUTS
 from xattn_bmd.training.study import Study, reference_of
 
 FILE, FORMAT = "predictor.json", "xattn-bmd-predictor-2"
@@ -35,6 +40,7 @@ def write_predictors(run: Path, study: Study) -> None:
     metrics, screening = (
         pd.read_csv(run / name, float_precision="round_trip") for name in ("metrics.csv", "screening.csv")
     )
+    inputs = read_inputs(run / INPUTS) if (run / INPUTS).is_file() else predictions.head(0).assign(inputs="")
     for model in config.models:
         development = describe_development(
             predictions[predictions["model"] == model],
@@ -43,10 +49,24 @@ def write_predictors(run: Path, study: Study) -> None:
             reference=get_reference(reference_of(config)),
             seen=seen,
         )
-        _write(run / model, study, development)
+        mine = inputs[inputs["model"] == model]
+        withheld = {str(left): _described(rows, study, seen) for left, rows in mine.groupby("inputs")}
+        _write(run / model, study, development, withheld)
 
 
-def _write(folder: Path, study: Study, development: Development) -> None:
+def _described(predictions: pd.DataFrame, study: Study, seen: Seen) -> Development:
+    """Describe what a model says where one of its inputs is withheld, as what it says with both."""
+    reference, seed = get_reference(reference_of(study.config)), study.config.seed
+    return describe_development(
+        predictions,
+        metrics=metrics_table(predictions, seed=seed),
+        screening=screening_table(predictions, reference, seed=seed),
+        reference=reference,
+        seen=seen,
+    )
+
+
+def _write(folder: Path, study: Study, development: Development, withheld: Mapping[str, Development]) -> None:
     config = study.config
     record: dict[str, Any] = {
         "format": FORMAT,
@@ -61,7 +81,13 @@ def _write(folder: Path, study: Study, development: Development) -> None:
         "folds": [f"repeat_{r:02d}/fold_{f:02d}" for r in range(config.repeats) for f in range(config.folds)],
         "development": development.to_dict(),
     }
+    if withheld:
+        record["withheld"] = {left: _without_seen(found) for left, found in withheld.items()}
     atomic_write(folder / FILE, json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+
+def _without_seen(development: Development) -> dict[str, Any]:
+    return {name: value for name, value in development.to_dict().items() if name != "seen"}
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from xattn_bmd.config import CompareConfig
+from xattn_bmd.models.fusions.named import is_fusion
 from xattn_bmd.training.device import torch_device
-from xattn_bmd.training.fits.tabular import TABULAR
 from xattn_bmd.training.registry import uses_images
 from xattn_bmd.training.study import Job
 from xattn_bmd.training.workers.cluster import usable_cores
@@ -130,7 +130,8 @@ class FitProgress:
         return f"about {seconds / 60:.0f} min left"
 
     def _cost(self, job: Job) -> float:
-        return _epoch_cost(job) * (1 if job.model in TABULAR else self._config.training.epochs)
+        training = self._config.training
+        return _epoch_cost(job) * (training.epochs * training.seeds if is_fusion(job.model) else 1)
 
     def _update(self, description: str | None, completed: float) -> None:
         if self._task is not None:

@@ -14,18 +14,24 @@ from xattn_bmd.metrics.predictions import read_calibration, read_predictions
 from xattn_bmd.metrics.tables.comparisons import comparisons_table
 from xattn_bmd.metrics.tables.regression import metrics_table
 from xattn_bmd.metrics.tables.screening import screening_table
+from xattn_bmd.training.registry import uses_both
 from xattn_bmd.training.runs.fold_store import fold_folder
-from xattn_bmd.training.runs.run import ATTENTION, CALIBRATION, PREDICTIONS
+from xattn_bmd.training.runs.run import ATTENTION, CALIBRATION, INPUTS, PREDICTIONS
 from xattn_bmd.training.study import Job, reference_of
 
 TABLES = ("metrics.csv", "screening.csv", "comparisons.csv")
+_JOINED = (ATTENTION, CALIBRATION, INPUTS)
+"""Tables of the fits that are joined beside the predictions, where fits have them."""
+
 PROTOCOL_LABELS = {"nested": "nested", "paper": "paper (optimistic)"}
 """How each protocol is named in every table."""
 
 
 def has_results(folder: Path, *, config: CompareConfig) -> bool:
     """Tell whether every table of the finished run is there."""
-    kept = () if config.protocol == "paper" else (CALIBRATION,)
+    kept = [] if config.protocol == "paper" else [CALIBRATION]
+    if (config.model.image_dropout or config.model.record_dropout) and any(map(uses_both, config.models)):
+        kept.append(INPUTS)
     return all((folder / name).is_file() for name in (PREDICTIONS, *kept, *TABLES))
 
 
@@ -34,7 +40,7 @@ def write_results(folder: Path, *, jobs: list[Job], config: CompareConfig, plan:
 
     What is fitted to predictions is fitted on the inner validation parts, where the protocol has any.
     """
-    joined = {name: _joined(folder, jobs, name) for name in (PREDICTIONS, CALIBRATION, ATTENTION)}
+    joined = {name: _joined(folder, jobs, name) for name in (*_JOINED, PREDICTIONS)}
     predictions = read_predictions(io.StringIO(joined[PREDICTIONS]))
     kept = joined[CALIBRATION]
     calibration = calibration_rows(read_calibration(io.StringIO(kept))) if kept else None
@@ -48,7 +54,7 @@ def write_results(folder: Path, *, jobs: list[Job], config: CompareConfig, plan:
     for name, table in zip(TABLES, scored, strict=True):
         labelled = table.assign(protocol=protocol, simulated=simulated, plan_hash=plan.hash)
         atomic_write(folder / name, labelled.to_csv(index=False))
-    for name in (ATTENTION, CALIBRATION, PREDICTIONS):
+    for name in (*_JOINED, PREDICTIONS):
         if joined[name]:
             atomic_write(folder / name, joined[name])
 

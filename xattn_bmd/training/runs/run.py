@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,10 +20,11 @@ from xattn_bmd.config import CompareConfig, from_dict, to_dict
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.data.roles import CohortRoles
-from xattn_bmd.errors import RunError
+from xattn_bmd.errors import ConfigError, RunError
 from xattn_bmd.metrics.crossfit import calibration_rows
 from xattn_bmd.metrics.predictions import read_calibration, read_predictions
 from xattn_bmd.metrics.tables.comparisons import comparisons_table
+from xattn_bmd.metrics.tables.inputs import read_inputs
 from xattn_bmd.metrics.tables.screening import screening_table
 from xattn_bmd.report.write import write_report
 from xattn_bmd.training.environment import environment
@@ -35,6 +35,7 @@ from xattn_bmd.training.study import reference_of
 CONFIG, PLAN, COHORT = "config.yaml", "fold_plan.json", "cohort.json"
 ENVIRONMENT, PREDICTIONS = "environment.json", "predictions.csv"
 CALIBRATION, RECORD, ATTENTION = "calibration.csv", "record.csv", "attention.csv"
+INPUTS = "inputs.csv"
 
 _LOCK = ".lock"
 
@@ -83,6 +84,16 @@ class Run:
         """
         path = self.folder / ATTENTION
         return pd.read_csv(path) if path.is_file() else None
+
+    @cached_property
+    def inputs(self) -> pd.DataFrame | None:
+        """Out-of-fold predictions with the picture or the record withheld, or None where no model was trained for it.
+
+        Columns as in the predictions, and ``inputs``: what the model still saw, ``image`` or ``record``.  The models
+        and folds are those of the predictions.
+        """
+        path = self.folder / INPUTS
+        return read_inputs(path) if path.is_file() else None
 
     @cached_property
     def record(self) -> pd.DataFrame | None:
@@ -219,7 +230,7 @@ def open_run(folder: Path, *, config: CompareConfig, plan: FoldPlan, cohort: Coh
     }
     for name, content in described.items():
         present = folder / name
-        same = same_facts if name == COHORT else operator.eq
+        same = _SAME.get(name, _same_text)
         if present.is_file() and not same(present.read_text(), content):
             raise RunError(
                 f"A run folder is continued only with the same settings, but {folder} holds another {name}"
@@ -233,6 +244,22 @@ def open_run(folder: Path, *, config: CompareConfig, plan: FoldPlan, cohort: Coh
     if not (folder / ENVIRONMENT).is_file():
         origin = image_encoder_origin(config, config.models)
         atomic_write(folder / ENVIRONMENT, _json(environment(image_encoder=origin)))
+
+
+def _same_text(present: str, wanted: str) -> bool:
+    return present == wanted
+
+
+def _same_settings(present: str, wanted: str) -> bool:
+    """Tell whether two texts of ``config.yaml`` say the same; an older one lacks the settings that came later."""
+    try:
+        return from_dict(yaml.safe_load(present)) == from_dict(yaml.safe_load(wanted))
+    except (ConfigError, yaml.YAMLError):
+        return False
+
+
+_SAME: dict[str, Callable[[str, str], bool]] = {COHORT: same_facts, CONFIG: _same_settings}
+"""How the files of a run are compared with those of the same command; any other letter by letter."""
 
 
 def _stored(path: Path) -> pd.DataFrame:
