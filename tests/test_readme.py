@@ -14,10 +14,13 @@ from tests.training.settings import TINY
 from xattn_bmd.cli import main
 from xattn_bmd.config import CompareConfig
 from xattn_bmd.data.roles import CohortRoles
+from xattn_bmd.search.space import SearchSpace
+from xattn_bmd.search.study_file import read_study
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+YAML = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
 
 
 @pytest.fixture
@@ -88,15 +91,40 @@ def test_own_data_from_python(own_data, capsys):
     assert "mae" in capsys.readouterr().out
 
 
+def test_a_search_from_the_command_line(own_data, capsys, monkeypatch):
+    """With one trial of each study on few folds; the second command compares with what the first one chose."""
+    small = replace(TINY, folds=2, model=replace(TINY.model, width=32))  # the narrowest of the space
+    monkeypatch.setattr(CompareConfig, "from_preset", classmethod(lambda cls, preset: small))
+    block = re.search(r"## Search for settings\n\n```\n(.*?)```", README, flags=re.DOTALL).group(1)
+    for line in block.splitlines():
+        words = (
+            line.split("#")[0].replace("--trials 50", "--trials 1 --inner-folds 2").replace("--folds 10", "").split()
+        )
+        assert main(words[1:]) == 0, capsys.readouterr().err
+    assert (own_data / "study.journal").is_file() and (own_data / "RUN" / "report.html").is_file()
+
+
+def test_a_search_from_python(own_data, capsys):
+    exec(compile(PYTHON[1], "README.md", "exec"), {})
+    assert "nested search" in capsys.readouterr().out
+
+
+def test_a_space_and_a_study_are_such_that_the_library_reads(tmp_path):
+    roles, space, study = (yaml.safe_load(block) for block in YAML)
+    assert "id" in roles
+    SearchSpace.from_dict(space).check(CompareConfig.from_preset("quick"))
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    assert [arm.name for arm in read_study(tmp_path / "study.yaml").arms] == ["primary", "mse"]
+
+
 def test_own_trainer(own_data):
-    assert "max_epochs=60" in PYTHON[1]
-    code = PYTHON[1].replace("max_epochs=60", "max_epochs=1, accelerator='cpu'")
+    assert "max_epochs=60" in PYTHON[2]
+    code = PYTHON[2].replace("max_epochs=60", "max_epochs=1, accelerator='cpu'")
     exec(compile(code, "README.md", "exec"), {})
 
 
 def test_the_yaml_is_one_that_the_library_reads():
-    block = re.search(r"```yaml\n(.*?)```", README, flags=re.DOTALL).group(1)
-    assert CohortRoles.from_dict(yaml.safe_load(block)).target.column == "fn_bmd"
+    assert CohortRoles.from_dict(yaml.safe_load(YAML[0])).target.column == "fn_bmd"
 
 
 def test_every_linked_file_exists():

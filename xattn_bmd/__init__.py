@@ -31,12 +31,17 @@ if TYPE_CHECKING:
     from xattn_bmd.metrics.screening import screening as screening
     from xattn_bmd.models.network import build_network as build_network
     from xattn_bmd.report.write import write_report as write_report
+    from xattn_bmd.search.result import SearchResult as SearchResult
+    from xattn_bmd.search.result import load_search as load_search
+    from xattn_bmd.search.result import optimism as optimism
+    from xattn_bmd.search.space import SearchSpace as SearchSpace
+    from xattn_bmd.search.tune import tune as tune
     from xattn_bmd.simulate.cohort import simulate_cohort as simulate_cohort
     from xattn_bmd.training.crossval import compare as compare
     from xattn_bmd.training.external import Evaluation as Evaluation
     from xattn_bmd.training.external import evaluate as evaluate
-    from xattn_bmd.training.fits.fit import loss_weights as loss_weights
     from xattn_bmd.training.fits.module import DensityModule as DensityModule
+    from xattn_bmd.training.fits.networks import loss_weights as loss_weights
     from xattn_bmd.training.prediction.predictor import Predictor as Predictor
     from xattn_bmd.training.runs.run import Run as Run
     from xattn_bmd.training.runs.run import load_run as load_run
@@ -52,6 +57,8 @@ _HOMES = {
     "ModelConfig": "config",
     "Predictor": "training.prediction.predictor",
     "Run": "training.runs.run",
+    "SearchResult": "search.result",
+    "SearchSpace": "search.space",
     "TrainingConfig": "config",
     "XattnBmdError": "errors",
     "build_network": "models.network",
@@ -59,11 +66,14 @@ _HOMES = {
     "evaluate": "training.external",
     "get_reference": "bone.reference",
     "load_run": "training.runs.run",
-    "loss_weights": "training.fits.fit",
+    "load_search": "search.result",
+    "loss_weights": "training.fits.networks",
+    "optimism": "search.result",
     "read_radiograph": "data.radiograph",
     "screening": "metrics.screening",
     "simulate_cohort": "simulate.cohort",
     "t_score": "bone.tscore",
+    "tune": "search.tune",
     "who_class": "bone.tscore",
     "write_report": "report.write",
 }

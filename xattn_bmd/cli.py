@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 from xattn_bmd.commands import COMMANDS
 from xattn_bmd.errors import XattnBmdError
 
+_LISTS = ("--models", "--objectives")
+"""Options that take several words."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -44,15 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _listed(arguments: Sequence[str]) -> list[str]:
     """Return the words as jsonargparse reads them: ``--models a b`` as ``--models=[a,b]``, ``-`` in names as ``_``."""
     words: list[str] = []
-    names: list[str] | None = None
+    option, names = "", list[str]()
     for word in [*arguments, "--"]:
-        if names is not None and not word.startswith("-"):
+        if option and not word.startswith("-"):
             names.append(word)
             continue
-        if names is not None:
-            words.append(f"--models=[{','.join(names)}]")
-        names = [] if word == "--models" else None
-        if names is None:
+        if option:
+            words.append(f"{option}=[{','.join(names)}]")
+        option, names = (word, []) if word in _LISTS else ("", [])
+        if not option:
             words.append(_underscored(word))
     return words[:-1]
 

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 from math import isfinite
+from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from xattn_bmd.errors import ConfigError
+
+
+def yaml_mapping(path: Path) -> dict[str, Any]:
+    """Return the mapping that a YAML file holds.
+
+    Raises:
+        ConfigError: if the file is missing, or is no YAML mapping.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as cause:
+        raise ConfigError(f"Settings are read from a YAML file, but {path} cannot be read as one; mend it.") from cause
+    if not isinstance(values, dict):
+        raise ConfigError(f"Settings are a YAML mapping, but {path} holds {type(values).__name__}; see a config.yaml.")
+    return values
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401

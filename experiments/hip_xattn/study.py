@@ -13,6 +13,7 @@ import yaml
 
 from xattn_bmd.config import CompareConfig, from_dict
 from xattn_bmd.errors import ConfigError
+from xattn_bmd.search.study_file import merged
 from xattn_bmd.simulate.presets import PresetName
 
 FILE = Path(__file__).with_name("study.yaml")
@@ -170,21 +171,6 @@ def _digest(cohort: CohortPlan, settings: dict[str, Any]) -> str:
 def _tiny_trunk(settings: dict[str, Any], quick: dict[str, Any]) -> dict[str, Any]:
     stored = settings["model"]["weights"] != "none"
     return {"model": {"backbone": quick["backbone"], "weights": quick["weights"] if stored else "none"}}
-
-
-def merged(*settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested settings, the later over the earlier.
-
-    Example:
-        >>> merged({"model": {"width": 64, "heads": 4}}, {"model": {"heads": 8}})
-        {'model': {'width': 64, 'heads': 8}}
-    """
-    result: dict[str, Any] = {}
-    for each in settings:
-        for key, value in each.items():
-            before = result.get(key)
-            result[key] = merged(before or {}, value) if isinstance(value, Mapping) else value
-    return result
 
 
 def named(table: Mapping[str, Value], name: str, what: str) -> Value:

@@ -11,6 +11,7 @@ from xattn_bmd.commands.cohort import check_command, simulate_command
 from xattn_bmd.commands.comparison import compare_command, demo_command
 from xattn_bmd.commands.prediction import evaluate_command, predict_command
 from xattn_bmd.commands.report import report_command
+from xattn_bmd.commands.tune import study_command, tune_command
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo_command,
@@ -20,4 +21,6 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "predict": predict_command,
     "report": report_command,
     "evaluate": evaluate_command,
+    "tune": tune_command,
+    "study": study_command,
 }
