@@ -109,10 +109,8 @@ def study_command(file: str, *, out: str, cache: str | None = None, workers: int
 
 
 def _print_search(found: SearchResult, cohort: str) -> None:
-    from xattn_bmd.report.search_page import write_search_page
-
     print(found.scores.to_string(index=False, float_format="{:.4f}".format))
     for line in found.summary():
         print(line)
-    print(f"report: {write_search_page(found.folder)}")
+    print(f"report: {found.report()}")
     print(f"to compare with it: xattn-bmd compare {cohort} --settings {found.folder / 'best.yaml'} --out RUN")

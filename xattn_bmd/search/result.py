@@ -72,6 +72,12 @@ class SearchResult:
         """Regression metrics of the outer folds, with patient-bootstrap 95 % intervals."""
         return pd.read_csv(self.folder / "metrics.csv")
 
+    def report(self) -> Path:
+        """Write the page of the search, ``search.html``, with history and importance, and return it."""
+        from xattn_bmd.report.search_page import write_search_page
+
+        return write_search_page(self.folder)
+
     def summary(self) -> list[str]:
         """Return in a few lines what the outer folds say of the search."""
         objective, table = self.record["objectives"][0], self.metrics()
