@@ -1,10 +1,13 @@
 """Fixtures shared by all tests."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.cohorts import write_cohort
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: as many test processes as cores share them
 
 
 @pytest.fixture(autouse=True)
