@@ -106,12 +106,12 @@ def _answer_cells(table: pd.DataFrame, study: Study) -> pd.DataFrame:
             "n": row["n"],
             "draws": row["draws"],
             "MSE vs concat": shown("mse_vs_concat", row["mean"], row["low"], row["high"]),
-            "SD of draws": f"{100 * row['sd']:.1f}",
+            "SD of draws": _percent(row["sd"]).removesuffix(" %"),
             f"studies with {source} or better [Wilson]": _share(
                 row["gain_as_source"], row["gain_low"], row["gain_high"]
             ),
-            "expected, if normal": f"{100 * row['gain_expected']:.1f} %",
-            "by chance, were there no difference": f"{100 * row['gain_by_chance']:.1f} %",
+            "expected, if normal": _percent(row["gain_expected"]),
+            "by chance, were there no difference": _percent(row["gain_by_chance"]),
             "bootstrap p < 0.05: better / worse": _two(row["better_bootstrap"], row["worse_bootstrap"]),
             "corrected t p < 0.05: better / worse": _two(row["better_corrected_t"], row["worse_corrected_t"]),
             "reading": row["verdict"],
@@ -119,6 +119,10 @@ def _answer_cells(table: pd.DataFrame, study: Study) -> pd.DataFrame:
         for row in table.to_dict("records")
     ]
     return pd.DataFrame(cells)
+
+
+def _percent(value: float) -> str:
+    return "" if isnan(value) else f"{100 * value:.1f} %"
 
 
 def _share(value: float, low: float, high: float) -> str:

@@ -21,6 +21,7 @@ EXPECTED = {
         "uncertainty",
         "subgroups",
         "attention",
+        "inputs",
         "folds",
         "settings",
         "configuration",
