@@ -35,11 +35,15 @@ def main() -> None:
     study = run_study(file, out=asked.work / "study", cache=asked.work / "cache", progress=False)
     assert study.search is not None
     settings = yaml.safe_load(file.read_text())["search"]
-    stopped, unstopped = (_flat(study, settings, asked.work, prune=prune) for prune in (True, False))
+    flat = _flat(study, settings, asked.work / "flat", folds=len(study.search.scores), prune=False)
+    stopped, unstopped = (
+        _flat(study, settings, asked.work / name, folds=asked.folds, prune=prune)
+        for name, prune in (("stopped", True), ("unstopped", False))
+    )
     rows = [
         *_outcomes(study),
         *_nested(study.search),
-        *_optimism(unstopped, study.search),
+        *_optimism(flat, study.search),
         *_stopping(stopped, unstopped),
     ]
     table = pd.DataFrame(rows).assign(seed=int(study.search.best.seed), commit=commit(HERE), machine=machine())
@@ -64,21 +68,21 @@ def _study_file(asked: argparse.Namespace) -> Path:
     return path
 
 
-def _flat(study: StudyResult, settings: dict[str, object], work: Path, *, prune: bool) -> SearchResult:
-    """Search on the scored folds themselves: the same cohort, folds, space and seed as the study's search."""
+def _flat(study: StudyResult, settings: dict[str, object], out: Path, *, folds: int, prune: bool) -> SearchResult:
+    """Search on the scored folds themselves: the same cohort, space and seed as the study's search."""
     assert study.search is not None
     folder = study.folder / "cohort"
     cohort = Cohort.from_csv(folder / "cohort.csv", images=folder / "images")
-    config: CompareConfig = replace(load_config(study.runs["default"].folder / "config.yaml"), repeats=1)
+    config: CompareConfig = replace(load_config(study.runs["default"].folder / "config.yaml"), repeats=1, folds=folds)
     return tune(
         cohort,
         space=str(settings["space"]),
         trials=int(str(settings["trials"])),
         nested=False,
         prune=prune,
-        out=work / ("flat_stopped" if prune else "flat"),
+        out=out,
         config=config,
-        cache=work / "cache",
+        cache=out.parent / "cache",
         progress=False,
     )
 
@@ -118,9 +122,9 @@ def _optimism(flat: SearchResult, nested: SearchResult) -> list[dict[str, object
 
 def _stopping(stopped: SearchResult, unstopped: SearchResult) -> list[dict[str, object]]:
     """Return what stopping between folds saves and costs, and how much of a study's time is not spent in fits."""
-    fits = [int(found.trials["folds_scored"].sum()) for found in (stopped, unstopped)]
+    fits = [int(_fitted(found)["folds_scored"].sum()) for found in (stopped, unstopped)]
     chosen = [found.scores[f"searched_{OBJECTIVE}"].mean() for found in (stopped, unstopped)]
-    trials = len(unstopped.trials)
+    trials = len(_fitted(unstopped))
     return [
         _row("stopping: fold fits without", fits[1], n=trials),
         _row("stopping: fold fits with", fits[0], n=trials),
@@ -131,13 +135,19 @@ def _stopping(stopped: SearchResult, unstopped: SearchResult) -> list[dict[str, 
     ]
 
 
+def _fitted(search: SearchResult) -> pd.DataFrame:
+    """Return the trials that were fitted: a sampler that names a configuration again is answered from the first."""
+    chosen = [name for name in search.trials.columns if name == "models" or "." in name]
+    return search.trials.drop_duplicates(subset=chosen)
+
+
 def _overhead(search: SearchResult) -> float:
     from xattn_bmd.search.storage import open_storage
 
     studies = optuna.load_study(study_name="tune/flat", storage=open_storage(str(search.folder / "study.journal")))
     begins = [trial.datetime_start for trial in studies.trials if trial.datetime_start]
     ends = [trial.datetime_complete for trial in studies.trials if trial.datetime_complete]
-    return 1.0 - float(search.trials["fit_seconds"].sum()) / (max(ends) - min(begins)).total_seconds()
+    return 1.0 - float(_fitted(search)["fit_seconds"].sum()) / (max(ends) - min(begins)).total_seconds()
 
 
 def _row(name: str, value: object, *, n: int, low: object = None, high: object = None) -> dict[str, object]:
@@ -164,6 +174,7 @@ def _write_readme(text: str, readme: Path = HERE / "README.md") -> None:
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder of everything that is made")
+    parser.add_argument("--folds", type=int, default=10, help="of the two searches that measure stopping")
     parser.add_argument("--small", action="store_true", help="few hips and trials: to try the script")
     parser.add_argument("--results", type=Path, default=STORED)
     asked = parser.parse_args()
