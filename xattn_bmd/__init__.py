@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from xattn_bmd.data.folds import FoldPlan as FoldPlan
     from xattn_bmd.data.radiograph import read_radiograph as read_radiograph
     from xattn_bmd.errors import XattnBmdError as XattnBmdError
+    from xattn_bmd.explanation.counterfactual.slopes import counterfactual_slopes as counterfactual_slopes
+    from xattn_bmd.explanation.explain import explain as explain
+    from xattn_bmd.explanation.record.shapley import record_contributions as record_contributions
+    from xattn_bmd.explanation.result import Explanation as Explanation
     from xattn_bmd.metrics.screening import screening as screening
     from xattn_bmd.models.network import build_network as build_network
     from xattn_bmd.report.write import write_report as write_report
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from xattn_bmd.search.space import SearchSpace as SearchSpace
     from xattn_bmd.search.tune import tune as tune
     from xattn_bmd.simulate.cohort import simulate_cohort as simulate_cohort
+    from xattn_bmd.simulate.subjects import draw_hips as draw_hips
     from xattn_bmd.training.crossval import compare as compare
     from xattn_bmd.training.external import Evaluation as Evaluation
     from xattn_bmd.training.external import evaluate as evaluate
@@ -52,6 +57,7 @@ _HOMES = {
     "CompareConfig": "config",
     "DensityModule": "training.fits.module",
     "Evaluation": "training.external",
+    "Explanation": "explanation.result",
     "FoldPlan": "data.folds",
     "ImageConfig": "config",
     "ModelConfig": "config",
@@ -63,13 +69,17 @@ _HOMES = {
     "XattnBmdError": "errors",
     "build_network": "models.network",
     "compare": "training.crossval",
+    "counterfactual_slopes": "explanation.counterfactual.slopes",
+    "draw_hips": "simulate.subjects",
     "evaluate": "training.external",
+    "explain": "explanation.explain",
     "get_reference": "bone.reference",
     "load_run": "training.runs.run",
     "load_search": "search.result",
     "loss_weights": "training.fits.networks",
     "optimism": "search.result",
     "read_radiograph": "data.radiograph",
+    "record_contributions": "explanation.record.shapley",
     "screening": "metrics.screening",
     "simulate_cohort": "simulate.cohort",
     "t_score": "bone.tscore",

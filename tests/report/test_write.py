@@ -22,6 +22,7 @@ EXPECTED = {
         "subgroups",
         "attention",
         "inputs",
+        "explanations",
         "folds",
         "settings",
         "configuration",

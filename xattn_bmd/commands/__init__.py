@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from xattn_bmd.commands.cohort import check_command, simulate_command
 from xattn_bmd.commands.comparison import compare_command, demo_command
+from xattn_bmd.commands.explain import explain_command
 from xattn_bmd.commands.prediction import evaluate_command, predict_command
 from xattn_bmd.commands.report import report_command
 from xattn_bmd.commands.tune import study_command, tune_command
@@ -23,4 +24,5 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": evaluate_command,
     "tune": tune_command,
     "study": study_command,
+    "explain": explain_command,
 }

@@ -95,7 +95,8 @@ def simulate_cohort(
         scale: device scale of the table's densities and of the labels, ``"lunar"`` or ``"hologic"``; asked for with
             ``subjects``, Lunar without.
         repeats: radiographs of each hip, each positioned and exposed anew; the label stays.
-        seed: 0 or more.
+        seed: 0 or more.  One seed draws the same bones and ids for every preset: take another one for people on whom a
+            model is to be validated.
         size: rows and columns of each picture; even, 64 to 4096.
         workers: processes; None takes one per CPU core. With more than one, a script must guard its own
             start by ``if __name__ == "__main__":``.

@@ -51,8 +51,8 @@ class HipPicture:
     facts: tuple[tuple[str, float], ...]
 
 
-def simulate_hip(hip: Hip, *, seed: int, size: int) -> HipPicture:
-    """Compute one radiograph; depends on the seed, the hip and the size only.
+def simulate_hip(hip: Hip, *, seed: int, size: int, site: Site | None = None) -> HipPicture:
+    """Compute one radiograph; depends on the seed, the hip, the size and the hospital's settings only.
 
     Bones, mineral and soft tissue belong to the patient and the side, pose, exposure and bowel gas to the radiograph:
     two radiographs of one hip differ as two visits do.
@@ -61,13 +61,14 @@ def simulate_hip(hip: Hip, *, seed: int, size: int) -> HipPicture:
         hip: the person.
         seed: of the cohort.
         size: rows and columns, pixels.
+        site: another hospital's settings, to change the exposure and nothing else; None takes those of the hip's own.
 
     Example:
         >>> from xattn_bmd.simulate.subjects import draw_hips
         >>> simulate_hip(draw_hips(n=1, preset="hcs", seed=0)[0], seed=0, size=64).pixels.shape
         (64, 64)
     """
-    visit = draw_visit(hip, seed=seed, size=size)
+    visit = draw_visit(hip, seed=seed, size=size, site=site)
     person, inside, rng, site = visit.person, visit.inside, visit.rng, visit.site
     femur, pelvis, body, mineral = visit.femur, visit.pelvis, visit.body, visit.mineral
     beam, pose = visit.beam, visit.pose

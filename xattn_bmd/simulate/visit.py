@@ -77,13 +77,14 @@ class Visit:
     mineral: Mineral
 
 
-def draw_visit(hip: Hip, *, seed: int, size: int) -> Visit:
+def draw_visit(hip: Hip, *, seed: int, size: int, site: Site | None = None) -> Visit:
     """Draw bones, mineral, pose and beam; depends on the seed, the hip and the size only.
 
     Args:
         hip: the person.
         seed: of the cohort.
         size: rows and columns, pixels.
+        site: another hospital's settings; None takes those of the hip's own.
 
     Example:
         >>> from xattn_bmd.simulate.subjects import draw_hips
@@ -93,7 +94,8 @@ def draw_visit(hip: Hip, *, seed: int, size: int) -> Visit:
     person = np.random.default_rng(np.random.SeedSequence([seed, hip.patient, 1]))
     inside = np.random.default_rng(np.random.SeedSequence([seed, hip.patient, 2 + SIDES.index(hip.side)]))
     rng = np.random.default_rng(np.random.SeedSequence([seed, hip.index]))
-    site = site_of(hip.site, rng)
+    usual = site_of(hip.site, rng)
+    site = usual if site is None else site
     femur = sample_femur(person, height_cm=hip.height, sex=hip.sex, femora=hip.femora)
     pelvis = sample_pelvis(person, head_radius=femur.head_radius, sex=hip.sex)
     return Visit(

@@ -1,0 +1,1 @@
+"""The same simulated person with one thing changed: an estimate must follow the mineral, and nothing else."""

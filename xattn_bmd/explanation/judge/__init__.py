@@ -1,0 +1,1 @@
+"""Heat judged against anatomy, against chance and against models that cannot know anything."""

@@ -1,0 +1,1 @@
+"""Figures of the contributions of picture and record."""
