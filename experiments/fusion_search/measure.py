@@ -26,7 +26,7 @@ STORED = HERE / "results" / "fusion_search.csv"
 BEGIN, END = "<!-- search: begin -->", "<!-- search: end -->"
 OBJECTIVE = "mae"
 SPACES = ("fusion", "training")
-"""Where stopping is measured: among configurations that are nearly as good as each other, and among very unequal ones."""
+"""Where stopping is measured: among configurations that are nearly as good as each other, and among unequal ones."""
 
 SMALL = {"n": 48, "folds": 2, "epochs": 2, "trials": 5, "inner_folds": 2}
 
