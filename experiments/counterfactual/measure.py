@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from xattn_bmd import Predictor
+from xattn_bmd import Predictor, counterfactual_slopes, draw_hips
+from xattn_bmd.atomic import atomic_write
 from xattn_bmd.explanation.counterfactual.figure import slope_figure
-from xattn_bmd.explanation.counterfactual.slopes import counterfactual_slopes
 from xattn_bmd.report.figures.save import save_figure
-from xattn_bmd.simulate.subjects import draw_hips
+from xattn_bmd.training.environment import commit, machine
 
-README = Path(__file__).with_name("README.md")
+HERE = Path(__file__).parent
+README, STORED = HERE / "README.md", HERE / "results" / "counterfactual.csv"
 BEGIN, END = "<!-- answer: begin -->", "<!-- answer: end -->"
 
 
@@ -28,20 +29,22 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=4711, help="of the people, whom no training may have seen")
     parser.add_argument("--size", type=int, default=512, help="of the simulated pictures")
     parser.add_argument("--figures", type=Path, help="folder for one figure for each model")
-    parser.add_argument("--table", type=Path, help="CSV file for every row")
-    parser.add_argument("--readme", action="store_true", help="write the tables between the README's markers")
+    parser.add_argument("--readme", action="store_true", help="write the tables to results/ and the README")
     chosen = parser.parse_args()
     people = draw_hips(n=chosen.people, preset=chosen.preset, seed=chosen.seed)
     tables, lines = [], []
     for folder in chosen.predictors:
-        slopes = counterfactual_slopes(Predictor.load(folder), people, size=chosen.size)
+        predictor = Predictor.load(folder)
+        slopes = counterfactual_slopes(predictor, people, size=chosen.size)
+        slopes = slopes.assign(trunk=predictor.image_encoder, seed=chosen.seed, commit=commit(HERE), machine=machine())
         tables.append(slopes)
         lines += markdown(slopes)
         print("\n".join(markdown(slopes)), flush=True)
         if chosen.figures:
-            save_figure(slope_figure(slopes), chosen.figures / f"{folder.name}_slopes")
-    if chosen.table:
-        pd.concat(tables, ignore_index=True).to_csv(chosen.table, index=False, float_format="%.5f")
+            save_figure(slope_figure(slopes), chosen.figures / f"{len(tables)}_{folder.name}_slopes")
+    if chosen.readme:
+        STORED.parent.mkdir(exist_ok=True)
+        atomic_write(STORED, pd.concat(tables, ignore_index=True).to_csv(index=False, float_format="%.5f"))
     if chosen.readme:
         write_answer("\n".join(lines).strip())
 
@@ -58,7 +61,7 @@ def markdown(slopes: pd.DataFrame) -> list[str]:
     areas = {name: slopes.loc[slopes["region"] == name, "area"].iloc[0] for name in regions}
     head = ["change", "one step", "ideal", "slope [95 %]", *(f"{name} ({100 * areas[name]:.0f} %)" for name in regions)]
     lines = [
-        f"\n**{first['model']}**, {first['n']} hips of {first['patients']} people:\n",
+        f"\n**{first['model']}**, trunk: {first['trunk']}; {first['n']} hips of {first['patients']} people:\n",
         f"| {' | '.join(head)} |",
         "|---" * len(head) + "|",
     ]
@@ -70,6 +73,7 @@ def markdown(slopes: pd.DataFrame) -> list[str]:
         shown = f"{whole['slope']:+.{digits}f} [{whole['low']:+.{digits}f}, {whole['high']:+.{digits}f}]"
         row = [str(change), str(step), f"{whole['ideal']:.0f}", shown, *cells]
         lines.append(f"| {' | '.join(row)} |")
+    lines += ["", f"Seed {first['seed']}; commit {first['commit']}; machine: {first['machine']}."]
     return [line.replace("-0.", "−0.") for line in lines]
 
 
