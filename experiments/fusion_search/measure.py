@@ -25,9 +25,6 @@ HERE = Path(__file__).parent
 STORED = HERE / "results" / "fusion_search.csv"
 BEGIN, END = "<!-- search: begin -->", "<!-- search: end -->"
 OBJECTIVE = "mae"
-SPACES = ("fusion", "training")
-"""Where stopping is measured: among configurations that are nearly as good as each other, and among unequal ones."""
-
 SMALL = {"n": 48, "folds": 2, "epochs": 2, "trials": 5, "inner_folds": 2}
 
 
@@ -39,13 +36,16 @@ def main() -> None:
     assert study.search is not None
     settings = yaml.safe_load(file.read_text())["search"]
     flat = _flat(study, settings, asked.work / "flat", folds=len(study.search.scores), prune=False)
-    rows = [*_outcomes(study), *_nested(study.search), *_optimism(flat, study.search)]
-    for space in SPACES:
-        stopped, unstopped = (
-            _flat(study, settings | {"space": space}, asked.work / f"{name}_{space}", folds=asked.folds, prune=prune)
-            for name, prune in (("stopped", True), ("unstopped", False))
-        )
-        rows += _stopping(space, stopped, unstopped)
+    stopped, unstopped = (
+        _flat(study, settings, asked.work / name, folds=asked.folds, prune=prune)
+        for name, prune in (("stopped", True), ("unstopped", False))
+    )
+    rows = [
+        *_outcomes(study),
+        *_nested(study.search),
+        *_optimism(flat, study.search),
+        *_stopping(stopped, unstopped),
+    ]
     table = pd.DataFrame(rows).assign(seed=int(study.search.best.seed), commit=commit(HERE), machine=machine())
     asked.results.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(asked.results, table.to_csv(index=False, float_format="%.6g"))
@@ -120,18 +120,18 @@ def _optimism(flat: SearchResult, nested: SearchResult) -> list[dict[str, object
     ]
 
 
-def _stopping(space: str, stopped: SearchResult, unstopped: SearchResult) -> list[dict[str, object]]:
+def _stopping(stopped: SearchResult, unstopped: SearchResult) -> list[dict[str, object]]:
     """Return what stopping between folds saves and costs, and how much of a study's time is not spent in fits."""
     fits = [int(_fitted(found)["folds_scored"].sum()) for found in (stopped, unstopped)]
     chosen = [found.scores[f"searched_{OBJECTIVE}"].mean() for found in (stopped, unstopped)]
     trials = len(_fitted(unstopped))
     return [
-        _row(f"stopping, {space}: fold fits without", fits[1], n=trials),
-        _row(f"stopping, {space}: fold fits with", fits[0], n=trials),
-        _row(f"stopping, {space}: share of the fits", fits[0] / fits[1], n=trials),
-        _row(f"stopping, {space}: MAE of the chosen trial without", chosen[1], n=trials),
-        _row(f"stopping, {space}: MAE of the chosen trial with", chosen[0], n=trials),
-        _row(f"overhead, {space}: share of the trials' time not spent in fits", _overhead(unstopped), n=trials),
+        _row("stopping: fold fits without", fits[1], n=trials),
+        _row("stopping: fold fits with", fits[0], n=trials),
+        _row("stopping: share of the fits", fits[0] / fits[1], n=trials),
+        _row("stopping: MAE of the chosen trial without", chosen[1], n=trials),
+        _row("stopping: MAE of the chosen trial with", chosen[0], n=trials),
+        _row("overhead: share of the trials' time not spent in fits", _overhead(unstopped), n=trials),
     ]
 
 
