@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.cohorts import write_cohort
+from tests.explanation.runs import write_masks
 from tests.training.settings import TINY
 from xattn_bmd.cli import main
 from xattn_bmd.config import CompareConfig
@@ -109,6 +110,18 @@ def test_a_search_from_python(own_data, capsys):
     assert "nested search" in capsys.readouterr().out
 
 
+def test_explanations_from_the_command_line_and_from_python(own_data, capsys):
+    assert main(["compare", "cohort.csv", "--images", "radiographs/", "--out", "RUN", "--models", "xattn"]) == 0
+    write_masks(own_data / "masks", pd.read_csv("cohort.csv")["radiograph_id"])
+    block = re.search(r"## Where does it look.*?\n\n```\n(.*?)```", README, flags=re.DOTALL).group(1)
+    for line in block.splitlines():
+        assert main(line.split("#")[0].split()[1:]) == 0, capsys.readouterr().err
+    assert 'id="explanations' in (own_data / "RUN" / "report.html").read_text()
+    [code] = [code for code in PYTHON if "record_contributions" in code]
+    exec(compile(code, "README.md", "exec"), {})
+    assert (own_data / "EXPLAINED" / "sheets").is_dir()
+
+
 def test_a_space_and_a_study_are_such_that_the_library_reads(tmp_path):
     roles, space, study = (yaml.safe_load(block) for block in YAML)
     assert "id" in roles
@@ -118,8 +131,8 @@ def test_a_space_and_a_study_are_such_that_the_library_reads(tmp_path):
 
 
 def test_own_trainer(own_data):
-    assert "max_epochs=60" in PYTHON[2]
-    code = PYTHON[2].replace("max_epochs=60", "max_epochs=1, accelerator='cpu'")
+    [code] = [code for code in PYTHON if "max_epochs=60" in code]
+    code = code.replace("max_epochs=60", "max_epochs=1, accelerator='cpu'")
     exec(compile(code, "README.md", "exec"), {})
 
 

@@ -37,6 +37,8 @@ def slope_figure(slopes: pd.DataFrame) -> Figure:
 
 
 def _draw(axes: Axes, part: pd.DataFrame) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     ideal, places = float(part["ideal"].iloc[0]), np.arange(len(part))
     axes.axvline(ideal, color=GREY, linewidth=1.0, linestyle="--")
     ends = np.array([part["slope"] - part["low"], part["high"] - part["slope"]])
@@ -49,5 +51,6 @@ def _draw(axes: Axes, part: pd.DataFrame) -> None:
         f"{DENSITY_UNIT} of estimate for each {DENSITY_UNIT} of mineral" if ideal else f"{DENSITY_UNIT} for each step"
     )
     axes.set_xlabel(unit)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     if ideal:
         axes.set_xlim(min(0.0, float(part["low"].min())) - 0.05, max(1.05, float(part["high"].max()) + 0.05))
