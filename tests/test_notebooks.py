@@ -1,0 +1,119 @@
+"""The notebooks: executed small, made of public names alone, and stored as their scripts say; and every name's page."""
+
+import ast
+import importlib.util
+import re
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+
+import xattn_bmd
+
+ROOT = Path(__file__).parents[1]
+_FEWER = {"HIPS": 24, "FEW": 12, "NEW": 6, "ELSEWHERE": 12, "PEOPLE": 60, "CHANGED": 2}
+SMALL = _FEWER | {"FOLDS": 2, "EPOCHS": 2, "TRIALS": 2}
+CELLS = "cell_type", "source"
+
+
+def _loaded():
+    spec = importlib.util.spec_from_file_location("execute", ROOT / "notebooks" / "execute.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+execute = _loaded()
+SCRIPTS = pytest.mark.parametrize("script", execute.scripts(), ids=lambda script: script.stem)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """One folder for all, as a reader has it: the cohort is simulated once."""
+    return tmp_path_factory.mktemp("notebooks")
+
+
+@pytest.fixture(autouse=True)
+def _one_cache(workplace, monkeypatch):
+    monkeypatch.setenv("XATTN_BMD_CACHE", str(workplace / "cache"))
+
+
+@SCRIPTS
+def test_a_notebook_runs(script, workplace):
+    notebook = execute.executed(script, folder=workplace, changed=SMALL)
+    assert not [output for output in _outputs(notebook) if output.get("name") == "stderr"]
+
+
+@SCRIPTS
+def test_a_notebook_is_stored_as_its_script_says_with_outputs_and_no_traces_of_a_machine(script):
+    stored = script.with_suffix(".ipynb")
+    notebook = nbformat.read(stored, as_version=4)
+    assert _cells(notebook) == _cells(jupytext.read(script))
+    assert stored.stat().st_size <= execute.BYTES
+    outputs = _outputs(notebook)
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
+    text = " ".join(map(_text, outputs))
+    assert str(ROOT) not in text and not re.search(r"/(home|root|tmp|Users)/", text)
+
+
+@SCRIPTS
+def test_a_notebook_uses_public_names_only_and_says_what_is_simulated(script):
+    source = script.read_text()
+    assert _imported(source) <= set(xattn_bmd.__all__)
+    assert not re.search(r"[\w)\]]\._[a-z]", source)
+    first = jupytext.read(script).cells[0]
+    assert first.cell_type == "markdown" and "simulated" in first.source.lower()
+
+
+@pytest.mark.parametrize(
+    "source", ["import xattn_bmd.data.cohort", "from xattn_bmd.types import Batch", "from xattn_bmd import Batch"]
+)
+def test_a_name_that_is_not_public_is_found(source):
+    assert not _imported(source) <= set(xattn_bmd.__all__)
+
+
+def test_a_cell_that_fails_fails_the_notebook(tmp_path):
+    script = tmp_path / "broken.py"
+    script.write_text('# %% tags=["parameters"]\nHIPS = 1\n\n# %%\nassert HIPS == 1\n')
+    execute.executed(script, folder=tmp_path)
+    with pytest.raises(Exception, match="AssertionError"):
+        execute.executed(script, folder=tmp_path, changed={"HIPS": 2, "unknown": 3})
+
+
+def test_every_public_name_has_its_place_in_the_reference():
+    pages = [page.read_text() for page in (ROOT / "docs" / "api").glob("*.md")]
+    described = re.findall(r"\.\. auto\w+:: xattn_bmd(?:\.\w+)*\.(\w+)$", "\n".join(pages), flags=re.MULTILINE)
+    assert set(xattn_bmd.__all__) <= set(described)
+
+
+def test_the_guide_includes_sections_that_the_readme_has():
+    readme = (ROOT / "README.md").read_text()
+    for page in (ROOT / "docs").rglob("*.md"):
+        for mark in re.findall(r'^:(?:start-after|end-before): "(.*)"$', page.read_text(), flags=re.MULTILINE):
+            assert f"{mark}\n" in readme, (page.name, mark)
+
+
+def _cells(notebook):
+    return [tuple(cell[part] for part in CELLS) for cell in notebook.cells]
+
+
+def _outputs(notebook):
+    return [output for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def _text(output):
+    return output.get("text", "") + output.get("data", {}).get("text/plain", "")
+
+
+def _imported(source):
+    """Names taken from the package; those taken from one of its modules with the module's name."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "xattn_bmd":
+            inside = node.module != "xattn_bmd"
+            found |= {f"{node.module}.{name.name}" if inside else name.name for name in node.names}
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names if name.name.startswith("xattn_bmd.")}
+    return found
