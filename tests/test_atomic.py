@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from xattn_bmd.atomic import atomic_folder, atomic_write, remove_partials
+from xattn_bmd.atomic import atomic_folder, atomic_replace, atomic_write, remove_partials
 from xattn_bmd.errors import CacheError, RunError
 
 
@@ -72,3 +72,20 @@ def test_sigkill_leaves_only_a_partial_that_is_cleared(tmp_path):
     assert [path.name.startswith(".partial-") for path in tmp_path.iterdir()] == [True]
     remove_partials(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_lies_between_two_lines_is_replaced_and_nothing_else(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("before\n<b>\nold\n<e>\nbehind <e>\n")
+    for text in ("new", "newer\n\ntwo"):
+        atomic_replace(page, text, begin="<b>", end="<e>")
+        assert page.read_text() == f"before\n<b>\n{text}\n<e>\nbehind <e>\n"
+
+
+@pytest.mark.parametrize("content", ["no lines", "<b> alone", "<e> before <b>"])
+def test_a_file_without_both_lines_stays_as_it_is(tmp_path, content):
+    page = tmp_path / "README.md"
+    page.write_text(content)
+    with pytest.raises(CacheError, match=r"README.md needs the lines <b> and <e>"):
+        atomic_replace(page, "new", begin="<b>", end="<e>", error=CacheError)
+    assert page.read_text() == content

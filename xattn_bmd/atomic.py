@@ -72,6 +72,34 @@ def atomic_write(target: Path, content: str | bytes, *, error: type[XattnBmdErro
             raise
 
 
+def atomic_replace(target: Path, text: str, *, begin: str, end: str, error: type[XattnBmdError] = RunError) -> None:
+    """Replace what lies between two lines of a text file, in one step.
+
+    Args:
+        target: the file.
+        text: what is to stand between them.
+        begin: the line before; its first occurrence counts.
+        end: the line behind.
+        error: the class raised for a file without both, or for a full or unwritable disk.
+
+    Raises:
+        XattnBmdError: of class ``error``; the file stays as it was.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> page = pathlib.Path(tempfile.mkdtemp()) / "README.md"
+        >>> _ = page.write_text("title <b> old <e> rest")
+        >>> atomic_replace(page, "new", begin="<b>", end="<e>")
+        >>> page.read_text().split()
+        ['title', '<b>', 'new', '<e>', 'rest']
+    """
+    before, begun, rest = target.read_text(encoding="utf-8").partition(begin)
+    _, ended, after = rest.partition(end)
+    if not begun or not ended:
+        raise error(f"{target.name} needs the lines {begin} and {end}; put them where the text belongs.")
+    atomic_write(target, f"{before}{begin}\n{text}\n{end}{after}", error=error)
+
+
 def remove_partials(folder: Path) -> None:
     """Delete the temporary files and folders that a killed process left directly in ``folder``."""
     for partial in folder.glob(".partial-*"):

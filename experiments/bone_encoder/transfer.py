@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from xattn_bmd import Cohort, ImageConfig, simulate_cohort
-from xattn_bmd.atomic import atomic_write
+from xattn_bmd.atomic import atomic_replace, atomic_write
 from xattn_bmd.data.cache import cached_images
 from xattn_bmd.metrics.intervals import patient_bootstrap
 from xattn_bmd.metrics.regression import pearson_r, r2
@@ -115,8 +115,7 @@ def main() -> None:
     (HERE / "results").mkdir(exist_ok=True)
     atomic_write(HERE / "results" / "transfer.csv", table.to_csv(index=False, float_format="%.6g"))
     page, text = HERE / "README.md", markdown(table)
-    before, _, rest = page.read_text().partition(BEGIN)
-    atomic_write(page, f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
+    atomic_replace(page, text, begin=BEGIN, end=END)
     print(text)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from xattn_bmd import Predictor, counterfactual_slopes, draw_hips
-from xattn_bmd.atomic import atomic_write
+from xattn_bmd.atomic import atomic_replace, atomic_write
 from xattn_bmd.explanation.counterfactual.figure import slope_figure
 from xattn_bmd.report.figures.save import save_figure
 from xattn_bmd.training.environment import commit, machine
@@ -46,12 +46,7 @@ def main() -> None:
         STORED.parent.mkdir(exist_ok=True)
         atomic_write(STORED, pd.concat(tables, ignore_index=True).to_csv(index=False, float_format="%.5f"))
     if chosen.readme:
-        write_answer("\n".join(lines).strip())
-
-
-def write_answer(text: str) -> None:
-    before, _, rest = README.read_text().partition(BEGIN)
-    README.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
+        atomic_replace(README, "\n".join(lines).strip(), begin=BEGIN, end=END)
 
 
 def markdown(slopes: pd.DataFrame) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from xattn_bmd.atomic import atomic_write
+from xattn_bmd.atomic import atomic_replace, atomic_write
 from xattn_bmd.training.environment import commit, machine
 
 HERE = Path(__file__).parent
@@ -45,13 +45,9 @@ def write_readme(readme: Path = HERE / "README.md", *, path: Path = STORED) -> N
     """Put the stored tables between the README's two markers.
 
     Raises:
-        ValueError: if the README does not have both.
+        RunError: if the README does not have both.
     """
-    before, begin, rest = readme.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{readme.name} needs the lines {BEGIN} and {END}; put them where the table belongs.")
-    atomic_write(readme, f"{before}{BEGIN}\n{printed(path)}\n{END}{after}")
+    atomic_replace(readme, printed(path), begin=BEGIN, end=END)
 
 
 def _lines(rows: pd.DataFrame) -> Iterator[str]:

@@ -16,7 +16,7 @@ import pandas as pd
 import yaml
 
 from xattn_bmd import Cohort, CompareConfig, SearchResult, optimism, tune
-from xattn_bmd.atomic import atomic_write
+from xattn_bmd.atomic import atomic_replace, atomic_write
 from xattn_bmd.config import load_config
 from xattn_bmd.search.study_run import StudyResult, run_study
 from xattn_bmd.training.environment import commit, machine
@@ -51,7 +51,7 @@ def main() -> None:
     atomic_write(asked.results, table.to_csv(index=False, float_format="%.6g"))
     print(_printed(table))
     if asked.results == STORED:
-        _write_readme(_printed(table))
+        atomic_replace(HERE / "README.md", _printed(table), begin=BEGIN, end=END)
 
 
 def _study_file(asked: argparse.Namespace) -> Path:
@@ -161,14 +161,6 @@ def _printed(table: pd.DataFrame) -> str:
         lines.append(f"| {row['figure']} | {row['value']:.4g}{interval} | {row['n']} |")
     first = table.iloc[0]
     return "\n".join([*lines, "", f"Seed {first['seed']}; commit {first['commit']}; machine: {first['machine']}."])
-
-
-def _write_readme(text: str, readme: Path = HERE / "README.md") -> None:
-    before, _, rest = readme.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise ValueError(f"{readme.name} needs the lines {BEGIN} and {END}; put them where the table belongs.")
-    atomic_write(readme, f"{before}{BEGIN}\n{text}\n{END}{after}")
 
 
 def _asked() -> argparse.Namespace:
