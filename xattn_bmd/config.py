@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from xattn_bmd.config_checks import at_least, between, one_of, share, views_differ, withheld_shares
+from xattn_bmd.config_image import AugmentConfig as AugmentConfig
+from xattn_bmd.config_image import ImageConfig as ImageConfig
 from xattn_bmd.config_losses import HEAD_LOSSES as HEAD_LOSSES
 from xattn_bmd.config_losses import HeadName as HeadName
 from xattn_bmd.config_losses import LossName as LossName
 from xattn_bmd.config_losses import check_head_loss as check_head_loss
+from xattn_bmd.config_masks import MaskHeadName as MaskHeadName
+from xattn_bmd.config_masks import TaskWeights as TaskWeights
+from xattn_bmd.config_masks import check_mask_settings
 from xattn_bmd.config_values import build, plain, yaml_mapping
 from xattn_bmd.errors import ConfigError
 
@@ -22,47 +27,6 @@ Weighting = Literal["t_score_bands", "label_density", "none"]
 Averaging = Literal["none", "swa", "ema"]
 
 DEMO_MODELS = ("xattn", "concat", "image_only", "metadata_only", "ridge", "boosted_trees")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageConfig:
-    """How a file becomes the pixels that are cached.
-
-    Attributes:
-        size: height and width of the cached square image, pixels.
-        crop: ``"border"`` cuts away the unexposed collimation border, ``"none"`` keeps the whole picture.
-        window: lower and upper percentile of the picture's own grey levels that map to 0 and 1.
-    """
-
-    size: int = 224
-    crop: Literal["border", "none"] = "border"
-    window: tuple[float, float] = (0.5, 99.5)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AugmentConfig:
-    """Ranges of the random changes made to a training image; each radiograph draws its own in every epoch.
-
-    Attributes:
-        rotation: largest rotation, degrees.
-        translation: largest shift, fraction of the image side.
-        scale: largest relative change of size.
-        contrast: largest relative change of contrast.
-        gamma: largest log2 change of gamma.
-        noise: SD of additive noise, grey levels in 0-1.
-        flip: probability of a left-right mirror image.  Hips with a declared side are turned to look like left ones
-            before, so a mirror image shows them as right ones; 0 where the side is known.
-        cutout: side of one square that is set to the picture's mean, fraction of the image side; 0 cuts nothing out.
-    """
-
-    rotation: float = 8.0
-    translation: float = 0.05
-    scale: float = 0.08
-    contrast: float = 0.15
-    gamma: float = 0.2
-    noise: float = 0.01
-    flip: float = 0.0
-    cutout: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +56,10 @@ class ModelConfig:
         record_dropout: share whose whole record is withheld; above 0 the model predicts from the picture alone too.  A
             model of one input loses neither.
         variable_dropout: share of the clinical variables that are withheld, each for itself.
+        mask_head: ``"unet"`` gives every model that sees the picture a U-Net decoder, which learns to segment the
+            cohort's masks (clavicle, femoral neck) on the encoder that also feeds the fusion; ``"none"`` is the
+            single-task twin.
+        mask_width: channels of the decoder at full resolution; they double with every step down.
     """
 
     backbone: str = "resnet34"
@@ -107,6 +75,8 @@ class ModelConfig:
     image_dropout: float = 0.0
     record_dropout: float = 0.0
     variable_dropout: float = 0.0
+    mask_head: MaskHeadName = "none"
+    mask_width: int = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +106,10 @@ class TrainingConfig:
             exponential mean of those of all steps with that mean age; ``"none"`` the weights of one epoch.
         averaged_epochs: length of that mean, epochs.
         test_views: views of a picture whose predictions are averaged: :func:`~xattn_bmd.data.views.prediction_views`.
+        mask_weight: weight of the mask loss (Dice + cross-entropy, about 1.4 at first) beside the density loss (about
+            0.1); read with a mask head.
+        task_weights: ``"fixed"`` keeps that weight, ``"uncertainty"`` begins with it and learns the weights of both
+            losses (Kendall 2018).
     """
 
     loss: LossName = "weighted_smooth_l1"
@@ -156,6 +130,8 @@ class TrainingConfig:
     averaging: Averaging = "none"
     averaged_epochs: int = 5
     test_views: int = 1
+    mask_weight: float = 0.1
+    task_weights: TaskWeights = "fixed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +201,9 @@ class CompareConfig:
         share("training.augment.flip", training.augment.flip)
         share("training.augment.cutout", training.augment.cutout)
         withheld_shares(image=model.image_dropout, record=model.record_dropout, variable=model.variable_dropout)
+        check_mask_settings(
+            model.mask_head, model.mask_width, training.mask_weight, training.task_weights, loss=training.loss
+        )
         between("inner_fraction", self.inner_fraction, 0.0, 0.5)
         between("training.beta", training.beta, 0.0, 10.0)
         between("training.learning_rate", training.learning_rate, 0.0, 1.0)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from xattn_bmd.config import Freeze
 from xattn_bmd.errors import ModelError
-from xattn_bmd.models.stages import front_map, last_map, last_stage, run_in_turn
+from xattn_bmd.models.stages import all_maps, front_map, last_map, last_stage, run_in_turn
 from xattn_bmd.models.weights import load_weights
 
 POSITION_SCALE = 0.1
@@ -101,7 +101,14 @@ class ImageEncoder(nn.Module):
 
     def tokens(self, features_BChw: Tensor) -> Tensor:
         """Return the tokens ``(B, P, D)`` of the map ``(B, C, h, w)`` that :meth:`features` makes."""
-        features_BChw = run_in_turn(self._rest, features_BChw)
+        return self.last_tokens(run_in_turn(self._rest, features_BChw))
+
+    def maps(self, image_B1HW: Tensor) -> list[Tensor]:
+        """Return all maps of the trunk ``(B, C, h, w)``, finest first, for a mask head."""
+        return all_maps(self.trunk, (image_B1HW - self.grey_mean) / self.grey_sd)
+
+    def last_tokens(self, features_BChw: Tensor) -> Tensor:
+        """Return the tokens ``(B, P, D)`` of the trunk's last map ``(B, C, h, w)``."""
         rows, columns = features_BChw.shape[-2:]
         if rows * columns < 2:
             raise ModelError(

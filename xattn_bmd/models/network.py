@@ -18,6 +18,7 @@ from xattn_bmd.models.fusions import FUSIONS
 from xattn_bmd.models.fusions.named import fusion_named
 from xattn_bmd.models.heads import HEADS, Estimate, Head
 from xattn_bmd.models.image import ImageEncoder
+from xattn_bmd.models.mask_head import UNetMaskHead
 from xattn_bmd.models.metadata import VariableEncoder
 from xattn_bmd.types import Variables, VariableSchema
 
@@ -32,12 +33,14 @@ class Output(NamedTuple):
         attention: attention between image and record, or None for a fusion without any.
         sd: ``(B,)`` g/cm² of a Gaussian head, or None.
         quantiles: ``(B, 3)`` g/cm², 5, 50 and 95 % of a quantile head, or None.
+        mask: ``(B, 1, H, W)`` logits of a mask head that was asked for them, or None.
     """
 
     density: Tensor
     attention: Attention | None
     sd: Tensor | None = None
     quantiles: Tensor | None = None
+    mask: Tensor | None = None
 
 
 class FusionNetwork(nn.Module):
@@ -51,6 +54,9 @@ class FusionNetwork(nn.Module):
         fusion: tokens → ``(B, D)``, once or twice.
         head: ``(B, D)`` → :class:`~xattn_bmd.models.heads.Estimate`; the mean of two where the fusion gives two.
         stand_in: whether a learned token ``(D,)``, the same at every patch, stands for the image where there is none.
+
+    Attributes:
+        mask_head: the trunk's maps → logits of a mask; None for a network of one task.
     """
 
     stand_in: nn.Parameter | None
@@ -70,6 +76,7 @@ class FusionNetwork(nn.Module):
         self.fusion = fusion
         self.head = head
         self.register_parameter("stand_in", nn.Parameter(0.5 * torch.randn(fusion.width)) if stand_in else None)
+        self.mask_head: UNetMaskHead | None = None
 
     def forward(
         self,
@@ -77,6 +84,8 @@ class FusionNetwork(nn.Module):
         variables: Variables,
         features: Tensor | None = None,
         no_image: Tensor | None = None,
+        *,
+        with_mask: bool = False,
     ) -> Output:
         """Predict the density of each patient.
 
@@ -87,11 +96,17 @@ class FusionNetwork(nn.Module):
                 its place, where it was stored before.
             no_image: ``(B,)`` bool, True where the image, which may hold anything, is to be taken for missing; None
                 where each patient has one.
+            with_mask: whether the mask head is run too, on the image, which must then be given.
 
         Raises:
-            ModelError: if the fusion needs an image and none was given, or the network knows no missing image.
+            ModelError: if the fusion needs an image and none was given, or the network knows no missing image or has no
+                mask head.
         """
-        image_BPD = None if self.image_encoder is None else self._image_tokens(image, features)
+        image_BPD = mask_B1HW = None
+        if with_mask:
+            image_BPD, mask_B1HW = self._tokens_and_mask(_given(image))
+        elif self.image_encoder is not None:
+            image_BPD = self._image_tokens(image, features)
         if image_BPD is not None and no_image is not None:
             image_BPD = torch.where(no_image[:, None, None], self._known_stand_in().to(image_BPD), image_BPD)
         variables_BVD = None if self.variable_encoder is None else self.variable_encoder(variables)
@@ -99,7 +114,7 @@ class FusionNetwork(nn.Module):
         estimate: Estimate = self.head(fused.vector)
         if fused.second is not None:
             estimate = mean_estimate(estimate, self.head(fused.second))
-        return Output(estimate.density, fused.attention, sd=estimate.sd, quantiles=estimate.quantiles)
+        return Output(estimate.density, fused.attention, estimate.sd, estimate.quantiles, mask_B1HW)
 
     def _image_tokens(self, image: Tensor | None, features: Tensor | None) -> Tensor:
         assert self.image_encoder is not None
@@ -107,6 +122,15 @@ class FusionNetwork(nn.Module):
             return self.image_encoder.tokens(features)
         tokens_BPD: Tensor = self.image_encoder(_given(image))
         return tokens_BPD
+
+    def _tokens_and_mask(self, image_B1HW: Tensor) -> tuple[Tensor, Tensor]:
+        if self.image_encoder is None or self.mask_head is None:
+            raise ModelError(
+                "A mask comes from a network with a mask head, but this one was built without; build and train it "
+                "with model.mask_head='unet'."
+            )
+        maps_BChw = self.image_encoder.maps(image_B1HW)
+        return self.image_encoder.last_tokens(maps_BChw[-1]), self.mask_head(image_B1HW, maps_BChw)
 
     def _known_stand_in(self) -> Tensor:
         if self.stand_in is None:
@@ -164,13 +188,16 @@ def build_network(
     if kind.uses_variables:
         variable_encoder = VariableEncoder(schema, width=config.width, dropout=config.dropout)
     head = HEADS[config.head](width=config.width, dropout=config.dropout, target_mean=target_mean, target_sd=target_sd)
-    return FusionNetwork(
+    network = FusionNetwork(
         image_encoder=image_encoder,
         variable_encoder=variable_encoder,
         fusion=kind(config),
         head=head,
         stand_in=kind.uses_image and kind.uses_variables and config.image_dropout > 0,
     )
+    # made last: the twin without one begins with the same weights
+    network.mask_head = _mask_head(image_encoder, config)
+    return network
 
 
 @lru_cache(maxsize=8)
@@ -228,6 +255,12 @@ def _require_weights(config: ModelConfig) -> None:
 
 def _image_encoder(config: ModelConfig) -> ImageEncoder:
     return ImageEncoder(backbone=config.backbone, weights=config.weights, width=config.width, freeze=config.freeze)
+
+
+def _mask_head(encoder: ImageEncoder | None, config: ModelConfig) -> UNetMaskHead | None:
+    if encoder is None or config.mask_head == "none":
+        return None
+    return UNetMaskHead(encoder.trunk, backbone=config.backbone, width=config.mask_width)
 
 
 def _given(image: Tensor | None) -> Tensor:

@@ -36,6 +36,17 @@ def front_map(trunk: Any, image_BCHW: Tensor) -> Tensor:  # noqa: ANN401
     return _map_of(trunk, image_BCHW, stage=-2)
 
 
+def all_maps(trunk: Any, image_BCHW: Tensor) -> list[Tensor]:  # noqa: ANN401
+    """Return a trunk's feature maps ``(B, C, h, w)``, finest first.
+
+    Args:
+        trunk: a timm model.
+        image_BCHW: standardised grey levels.
+    """
+    maps: list[Tensor] = trunk.forward_intermediates(image_BCHW, intermediates_only=True)
+    return maps
+
+
 def last_stage(trunk: Any, *, backbone: str) -> tuple[nn.Module, ...]:  # noqa: ANN401
     """Return the trunk's own modules between the map of the stage before the last and the last map, in order.
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from xattn_bmd.config import TrainingConfig, check_head_loss
-from xattn_bmd.losses import DensityWeights, build_loss
+from xattn_bmd.errors import ModelError
+from xattn_bmd.losses import DensityWeights, TaskBalance, build_loss, mask_loss
 from xattn_bmd.models.network import FusionNetwork, Output
 from xattn_bmd.training.fits.compiling import compile_network
 from xattn_bmd.types import Batch
@@ -29,7 +30,9 @@ _FEWEST_STEPS = 4
 class DensityModule(pl.LightningModule):
     """Trains a fusion network on density in g/cm².
 
-    Logs, once an epoch: ``train_loss``, ``val_loss`` (the unweighted training loss) and ``val_mae`` in g/cm².
+    Logs, once an epoch: ``train_loss``, ``val_loss`` (the unweighted training loss of the density) and ``val_mae`` in
+    g/cm²; with a mask head ``train_mask_loss`` and ``val_mask_loss`` too, and ``train_loss`` is of the density alone.
+    The epoch is chosen by ``val_loss``, so by the density alone: twin and multi-task network are chosen alike.
 
     Args:
         network: the network; it returns density in g/cm².
@@ -58,6 +61,9 @@ class DensityModule(pl.LightningModule):
         self.network = network.to(memory_format=torch.channels_last)
         self.config = config
         self._weights = weights
+        self.balance = (
+            None if network.mask_head is None else TaskBalance(config.task_weights, mask_weight=config.mask_weight)
+        )
         self._train_means, self._val_means = EpochMeans(), EpochMeans()
 
     def setup(self, stage: str) -> None:
@@ -79,11 +85,15 @@ class DensityModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the weighted loss of a batch; log its mean with the epoch's last one."""
-        loss, count = self._loss(self._predict(batch), batch.target, self._weight(batch.target)), len(batch.target)
-        self._train_means.add({"train_loss": loss}, count)
+        predicted, count = self._predict(batch, with_mask=self.balance is not None), len(batch.target)
+        losses = {"train_loss": self._loss(predicted, batch.target, self._weight(batch.target))}
+        if self.balance is not None:
+            losses["train_mask_loss"] = _mask_loss(predicted, batch)
+        self._train_means.add(losses, count)
         if self.trainer.is_last_batch:
             self._log_means(self._train_means)
-        return self._balanced(loss, count)
+        total = losses["train_loss"] if self.balance is None else self.balance(*losses.values())
+        return self._balanced(total, count)
 
     def on_validation_epoch_start(self) -> None:
         """Begin the means of a validation."""
@@ -91,10 +101,14 @@ class DensityModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add the loss and the mean absolute error of a batch to those of the validation part."""
-        predicted = self._predict(batch)
-        loss = self._loss(predicted, batch.target, torch.ones_like(batch.target))
-        error = (predicted.density - batch.target).abs().mean()
-        self._val_means.add({"val_loss": loss, "val_mae": error}, len(batch.target))
+        predicted = self._predict(batch, with_mask=self.balance is not None)
+        means = {
+            "val_loss": self._loss(predicted, batch.target, torch.ones_like(batch.target)),
+            "val_mae": (predicted.density - batch.target).abs().mean(),
+        }
+        if self.balance is not None:
+            means["val_mask_loss"] = _mask_loss(predicted, batch)
+        self._val_means.add(means, len(batch.target))
 
     def on_validation_epoch_end(self) -> None:
         """Log the means of the validation part."""
@@ -117,7 +131,7 @@ class DensityModule(pl.LightningModule):
         """
         steps = int(self.trainer.estimated_stepping_batches)
         optimizer = torch.optim.AdamW(
-            _decay_groups(self.network, self.config.weight_decay),
+            _decay_groups(self, self.config.weight_decay),
             lr=self.config.learning_rate,
             fused=self.device.type in _FUSED and self.trainer.precision != "16-mixed",
         )
@@ -163,8 +177,10 @@ class DensityModule(pl.LightningModule):
         """Return the loss of the configuration; not kept, since a function made by another travels to no process."""
         return build_loss(self.config)(predicted, target, weight)
 
-    def _predict(self, batch: Batch) -> Output:
-        output: Output = self.network(batch.image, batch.variables, batch.features, batch.no_image)
+    def _predict(self, batch: Batch, *, with_mask: bool = False) -> Output:
+        output: Output = self.network(
+            batch.image, batch.variables, batch.features, batch.no_image, with_mask=with_mask
+        )
         return output
 
     def _weight(self, target: Tensor) -> Tensor:
@@ -203,6 +219,15 @@ class EpochMeans:
         count = torch.full_like(first, self._count)
         *sums, total = over_devices(torch.stack([*self._sums.values(), count]))
         return {name: value / total for name, value in zip(self._sums, sums, strict=True)}
+
+
+def _mask_loss(predicted: Output, batch: Batch) -> Tensor:
+    if predicted.mask is None or batch.mask is None or batch.has_mask is None:
+        raise ModelError(
+            "A mask head learns from masks, but this batch came without; give the cohort its masks and make the data "
+            "module with use_masks=True."
+        )
+    return mask_loss(predicted.mask, batch.mask, batch.has_mask)
 
 
 def _decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
