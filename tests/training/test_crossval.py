@@ -237,7 +237,7 @@ def test_impossible_requests_write_nothing(cohort, tmp_path, changes, error, wor
 
 
 def test_two_processes_in_one_folder_are_refused(cohort, tmp_path):
-    from xattn_bmd.training.runs.run import locked
+    from xattn_bmd.training.runs.begin import locked
 
     with locked(tmp_path / "RUN"), pytest.raises(RunError, match="another one is working"):
         compare(cohort, out=tmp_path / "RUN", config=tiny(models=("ridge",)), progress=False)

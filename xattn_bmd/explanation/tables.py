@@ -19,10 +19,11 @@ from xattn_bmd.explanation.judge.enlarge import enlarged
 from xattn_bmd.explanation.judge.masks import FIELD, Masks, seen_masks
 from xattn_bmd.explanation.judge.perturbation import area
 from xattn_bmd.explanation.judge.scores import SCORES, region_scores
-from xattn_bmd.explanation.judge.summary import mean_rows, overlap_table
+from xattn_bmd.explanation.judge.summary import overlap_table
 from xattn_bmd.explanation.judge.zones import zone_shares
 from xattn_bmd.explanation.opened import OpenedCohort
 from xattn_bmd.explanation.request import Request
+from xattn_bmd.metrics.tables.means import mean_rows
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,6 +6,7 @@ Axes: ``B`` patients, ``H, W`` rows and columns of the picture, ``h, w`` of a fe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from segmentation_models_pytorch.base import SegmentationHead
@@ -44,7 +45,7 @@ class UNetMaskHead(nn.Module):
     def __init__(self, trunk: Any, *, backbone: str, width: int) -> None:  # noqa: ANN401
         super().__init__()
         strides = [int(stage["reduction"]) for stage in trunk.feature_info]
-        if any(coarse <= fine for fine, coarse in zip(strides, strides[1:], strict=False)) or len(strides) < 2:
+        if any(coarse <= fine for fine, coarse in pairwise(strides)) or len(strides) < 2:
             raise ModelError(
                 f"A mask head needs maps of ever coarser scale, but those of {backbone!r} have the strides "
                 f"{', '.join(map(str, strides))}; choose a ResNet, EfficientNet or ConvNeXt, or model.mask_head='none'."

@@ -116,6 +116,17 @@ class FusionNetwork(nn.Module):
             estimate = mean_estimate(estimate, self.head(fused.second))
         return Output(estimate.density, fused.attention, estimate.sd, estimate.quantiles, mask_B1HW)
 
+    def segment(self, image: Tensor) -> Tensor:
+        """Return the probability ``(B, 1, H, W)`` that each pixel of some images lies inside the mask.
+
+        Args:
+            image: ``(B, 1, H, W)`` in 0-1, bone bright.
+
+        Raises:
+            ModelError: if the network has no mask head.
+        """
+        return self._tokens_and_mask(image)[1].sigmoid()
+
     def _image_tokens(self, image: Tensor | None, features: Tensor | None) -> Tensor:
         assert self.image_encoder is not None
         if features is not None:

@@ -15,11 +15,12 @@ from xattn_bmd.training.fits.stacking import members_of
 from xattn_bmd.training.kept_memory import freed_memory_kept
 from xattn_bmd.training.registry import uses_images
 from xattn_bmd.training.request import check_networks, check_request, settled_config
+from xattn_bmd.training.runs.begin import locked, open_run
 from xattn_bmd.training.runs.fold_store import fold_folder, is_finished, write_fold
 from xattn_bmd.training.runs.predictor_file import write_predictors
 from xattn_bmd.training.runs.progress import FitProgress
 from xattn_bmd.training.runs.results import has_results, write_results
-from xattn_bmd.training.runs.run import Run, load_run, locked, open_run
+from xattn_bmd.training.runs.run import Run, load_run
 from xattn_bmd.training.runs.run_record import pictures_digest
 from xattn_bmd.training.runs.stacked import stack_fold
 from xattn_bmd.training.study import Study

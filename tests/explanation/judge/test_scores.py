@@ -11,8 +11,9 @@ from xattn_bmd.explanation.judge.perturbation import area, perturbation_curves
 from xattn_bmd.explanation.judge.pointing import pointing
 from xattn_bmd.explanation.judge.scores import SCORES, region_scores
 from xattn_bmd.explanation.judge.share import region_share
-from xattn_bmd.explanation.judge.summary import mean_rows, overlap_table
+from xattn_bmd.explanation.judge.summary import overlap_table
 from xattn_bmd.explanation.judge.zones import zone_shares
+from xattn_bmd.metrics.tables.means import mean_rows
 
 SIDE = 20
 

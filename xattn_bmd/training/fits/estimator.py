@@ -60,6 +60,11 @@ class Estimator:
         return uses_images(self.model)
 
     @property
+    def has_mask_head(self) -> bool:
+        """Whether it segments the picture too."""
+        return self.network is not None and self.network.mask_head != "none" and self.uses_images and not self.members
+
+    @property
     def may_withhold(self) -> tuple[Withheld, ...]:
         """The inputs without which it was trained to predict as well; none for a model of one input."""
         if self.network is None or not uses_both(self.model):

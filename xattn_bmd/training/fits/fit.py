@@ -9,6 +9,7 @@ import pandas as pd
 
 from xattn_bmd.training.fits.estimator import Estimator
 from xattn_bmd.training.fits.fold_tables import fold_tables, withheld_table
+from xattn_bmd.training.fits.found_masks import mask_table
 from xattn_bmd.training.fits.networks import Trained, fit_networks
 from xattn_bmd.training.fits.record_models import fit_record_model, without_validation
 from xattn_bmd.training.fits.tabular import TABULAR
@@ -29,6 +30,8 @@ class FoldResult:
             :data:`~xattn_bmd.training.fits.fold_tables.ATTENTION_COLUMNS`; None for a model without any.
         inputs: the scored fold with picture or record withheld,
             :func:`~xattn_bmd.training.fits.fold_tables.withheld_table`; None for a model that was not trained so.
+        masks: the masks found in the scored fold, :func:`~xattn_bmd.training.fits.found_masks.mask_table`; None for a
+            model without a mask head.
     """
 
     estimator: Estimator
@@ -37,6 +40,7 @@ class FoldResult:
     history: list[dict[str, float]] = field(default_factory=list)
     attention: pd.DataFrame | None = None
     inputs: pd.DataFrame | None = None
+    masks: pd.DataFrame | None = None
 
 
 def fit_job(job: Job, study: Study, *, on_epoch: Callable[[int], None] | None = None) -> FoldResult:
@@ -68,8 +72,9 @@ def _fitted(job: Job, study: Study, on_epoch: Callable[[int], None] | None) -> F
     estimator, history, networks = trained
     scored, attention = fold_tables(job, study, estimator, split.test, networks=networks)
     inputs = withheld_table(job, study, estimator, split.test, networks=networks)
+    masks = mask_table(job, study, estimator, split.test, networks=networks)
     if study.config.protocol == "paper":
-        return FoldResult(estimator, scored, history=history, attention=attention, inputs=inputs)
+        return FoldResult(estimator, scored, history=history, attention=attention, inputs=inputs, masks=masks)
     held_out = without_validation(job, study, split, estimator) if job.model in TABULAR else estimator
     calibration = fold_tables(job, study, held_out, split.validation, networks=networks).predictions
-    return FoldResult(estimator, scored, calibration, history, attention, inputs)
+    return FoldResult(estimator, scored, calibration, history, attention, inputs, masks)

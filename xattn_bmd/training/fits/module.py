@@ -14,7 +14,9 @@ from torch.optim import Optimizer
 
 from xattn_bmd.config import TrainingConfig, check_head_loss
 from xattn_bmd.errors import ModelError
-from xattn_bmd.losses import DensityWeights, TaskBalance, build_loss, mask_loss
+from xattn_bmd.losses.balance import TaskBalance
+from xattn_bmd.losses.density import DensityWeights, build_loss
+from xattn_bmd.losses.mask import mask_loss
 from xattn_bmd.models.network import FusionNetwork, Output
 from xattn_bmd.training.fits.compiling import compile_network
 from xattn_bmd.types import Batch
@@ -178,9 +180,7 @@ class DensityModule(pl.LightningModule):
         return build_loss(self.config)(predicted, target, weight)
 
     def _predict(self, batch: Batch, *, with_mask: bool = False) -> Output:
-        output: Output = self.network(
-            batch.image, batch.variables, batch.features, batch.no_image, with_mask=with_mask
-        )
+        output: Output = self.network(batch.image, batch.variables, batch.features, batch.no_image, with_mask=with_mask)
         return output
 
     def _weight(self, target: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from xattn_bmd.config import ModelConfig, TrainingConfig, Weighting
 from xattn_bmd.data.datamodule import CohortDataModule
 from xattn_bmd.data.views import View, prediction_views
 from xattn_bmd.data.withheld import InputDropout
-from xattn_bmd.losses import DensityWeights, fit_weights
+from xattn_bmd.losses.density import DensityWeights, fit_weights
 from xattn_bmd.models.network import FusionNetwork, build_network, frozen_names
 from xattn_bmd.seeds import derive_seed
 from xattn_bmd.training.fits.callbacks import BestWeights, History

@@ -13,7 +13,7 @@ from xattn_bmd.errors import RunError
 from xattn_bmd.models.fusions.named import source_digest
 from xattn_bmd.training.fits.fit import FoldResult
 from xattn_bmd.training.runs.estimator_file import STATE_FILE, EstimatorFiles, estimator_files, write_shared
-from xattn_bmd.training.runs.run import ATTENTION, CALIBRATION, INPUTS, PREDICTIONS
+from xattn_bmd.training.runs.run import ATTENTION, CALIBRATION, INPUTS, MASKS, PREDICTIONS
 from xattn_bmd.training.study import Job
 
 HISTORY = "history.csv"
@@ -47,6 +47,7 @@ def fold_files(result: FoldResult, *, key: str) -> EstimatorFiles:
         CALIBRATION: result.calibration,
         ATTENTION: result.attention,
         INPUTS: result.inputs,
+        MASKS: result.masks,
     }
     texts = {name: table.to_csv(index=False).encode() for name, table in tables.items() if table is not None}
     return EstimatorFiles(stored.fold | texts, stored.shared)

@@ -16,11 +16,11 @@ from xattn_bmd.metrics.tables.regression import metrics_table
 from xattn_bmd.metrics.tables.screening import screening_table
 from xattn_bmd.training.registry import uses_both
 from xattn_bmd.training.runs.fold_store import fold_folder
-from xattn_bmd.training.runs.run import ATTENTION, CALIBRATION, INPUTS, PREDICTIONS
+from xattn_bmd.training.runs.run import ATTENTION, CALIBRATION, INPUTS, MASKS, PREDICTIONS
 from xattn_bmd.training.study import Job, reference_of
 
 TABLES = ("metrics.csv", "screening.csv", "comparisons.csv")
-_JOINED = (ATTENTION, CALIBRATION, INPUTS)
+_JOINED = (ATTENTION, CALIBRATION, INPUTS, MASKS)
 """Tables of the fits that are joined beside the predictions, where fits have them."""
 
 PROTOCOL_LABELS = {"nested": "nested", "paper": "paper (optimistic)"}
@@ -32,6 +32,8 @@ def has_results(folder: Path, *, config: CompareConfig) -> bool:
     kept = [] if config.protocol == "paper" else [CALIBRATION]
     if (config.model.image_dropout or config.model.record_dropout) and any(map(uses_both, config.models)):
         kept.append(INPUTS)
+    if config.model.mask_head != "none":
+        kept.append(MASKS)
     return all((folder / name).is_file() for name in (PREDICTIONS, *kept, *TABLES))
 
 

@@ -1,43 +1,36 @@
-"""The folder of a comparison: opened once, continued after a kill, read back as a :class:`Run`."""
+"""The folder of a finished comparison, read back as a :class:`Run`."""
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import yaml
 
-from xattn_bmd.atomic import atomic_write, disk_errors, remove_partials
 from xattn_bmd.bone.reference import get_reference
-from xattn_bmd.config import CompareConfig, from_dict, to_dict
-from xattn_bmd.data.cohort import Cohort
+from xattn_bmd.config import CompareConfig, from_dict
 from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.data.roles import CohortRoles
-from xattn_bmd.errors import ConfigError, RunError
+from xattn_bmd.errors import RunError
 from xattn_bmd.metrics.crossfit import calibration_rows
 from xattn_bmd.metrics.predictions import read_calibration, read_predictions
 from xattn_bmd.metrics.tables.comparisons import comparisons_table
 from xattn_bmd.metrics.tables.inputs import read_inputs
+from xattn_bmd.metrics.tables.masks import dice_table
 from xattn_bmd.metrics.tables.screening import screening_table
 from xattn_bmd.report.write import write_report
-from xattn_bmd.training.environment import environment
-from xattn_bmd.training.registry import image_encoder_origin
-from xattn_bmd.training.runs.run_record import cohort_facts, read_record_table, record_table, same_facts
+from xattn_bmd.training.runs.run_record import read_record_table
 from xattn_bmd.training.study import reference_of
 
 CONFIG, PLAN, COHORT = "config.yaml", "fold_plan.json", "cohort.json"
 ENVIRONMENT, PREDICTIONS = "environment.json", "predictions.csv"
 CALIBRATION, RECORD, ATTENTION = "calibration.csv", "record.csv", "attention.csv"
-INPUTS = "inputs.csv"
-
-_LOCK = ".lock"
+INPUTS, MASKS = "inputs.csv", "masks.csv"
 
 
 @dataclass(frozen=True)
@@ -94,6 +87,28 @@ class Run:
         """
         path = self.folder / INPUTS
         return read_inputs(path) if path.is_file() else None
+
+    @cached_property
+    def masks(self) -> pd.DataFrame | None:
+        """Agreement of the masks found out of fold with those drawn, or None for a run without a mask head.
+
+        Columns: :data:`~xattn_bmd.metrics.tables.masks.MASK_COLUMNS`, a row for each radiograph that has a mask.
+        """
+        path = self.folder / MASKS
+        return pd.read_csv(path, dtype={"radiograph_id": str, "patient_id": str}) if path.is_file() else None
+
+    def dice(self) -> pd.DataFrame:
+        """Mean Dice and intersection over union of every model's mask head, with patient-bootstrap 95 % intervals.
+
+        Raises:
+            RunError: if the run has no mask head.
+        """
+        if self.masks is None:
+            raise RunError(
+                f"Dice is that of a mask head, but the models in {self.folder} have none; run `compare` with "
+                "model.mask_head='unet' and a cohort with masks."
+            )
+        return dice_table(self.masks, seed=self.config.seed)
 
     @cached_property
     def record(self) -> pd.DataFrame | None:
@@ -186,97 +201,9 @@ def load_run(folder: str | Path) -> Run:
     return Run(folder, config, FoldPlan.load(folder / PLAN), bool(cohort["simulated"]))
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the run folder for one process; the lock falls with the process, however it ends.
-
-    Raises:
-        RunError: if another process holds it.
-    """
-    import fcntl
-
-    with disk_errors(folder / _LOCK):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / _LOCK).open("w")
-    with lock as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as cause:
-            raise RunError(
-                f"A run folder is written by one process, but another one is working in {folder}; "
-                "wait for it or choose another folder."
-            ) from cause
-        yield
-
-
-def open_run(folder: Path, *, config: CompareConfig, plan: FoldPlan, cohort: Cohort, images: str) -> None:
-    """Write the description of a new run, or check that an existing one has the same.
-
-    Args:
-        folder: the run folder.
-        config: settings of the comparison.
-        plan: fold plan.
-        cohort: the cohort.
-        images: digest of all decoded pictures.
-
-    Raises:
-        RunError: if the folder holds a run of other settings, folds or data; it is left as it is.
-    """
-    described = {
-        CONFIG: yaml.safe_dump(to_dict(config), sort_keys=False),
-        COHORT: _json(cohort_facts(cohort, images=images)),
-        PLAN: plan.to_json(),
-        RECORD: record_table(cohort).to_csv(index=False),
-    }
-    for name, content in described.items():
-        present = folder / name
-        same = _SAME.get(name, _same_text)
-        if present.is_file() and not same(present.read_text(), content):
-            raise RunError(
-                f"A run folder is continued only with the same settings, but {folder} holds another {name}"
-                f"{_first_difference(present.read_text(), content)}; choose another output folder, or delete this one."
-            )
-    for place in (folder, *folder.glob("*/repeat_*")):
-        remove_partials(place)
-    for name, content in described.items():
-        if not (folder / name).is_file():
-            atomic_write(folder / name, content)
-    if not (folder / ENVIRONMENT).is_file():
-        origin = image_encoder_origin(config, config.models)
-        atomic_write(folder / ENVIRONMENT, _json(environment(image_encoder=origin)))
-
-
-def _same_text(present: str, wanted: str) -> bool:
-    return present == wanted
-
-
-def _same_settings(present: str, wanted: str) -> bool:
-    """Tell whether two texts of ``config.yaml`` say the same; an older one lacks the settings that came later."""
-    try:
-        return from_dict(yaml.safe_load(present)) == from_dict(yaml.safe_load(wanted))
-    except (ConfigError, yaml.YAMLError):
-        return False
-
-
-_SAME: dict[str, Callable[[str, str], bool]] = {COHORT: same_facts, CONFIG: _same_settings}
-"""How the files of a run are compared with those of the same command; any other letter by letter."""
-
-
 def _stored(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise RunError(
             f"A finished run holds {path.name}, but {path.parent} does not; run `compare` again to write it."
         )
     return pd.read_csv(path)
-
-
-def _first_difference(present: str, wanted: str) -> str:
-    pairs = zip(present.splitlines(), wanted.splitlines(), strict=False)
-    for here, there in pairs:
-        if here != there:
-            return f" ({here.strip()[:60]} there, {there.strip()[:60]} now)"
-    return ""
-
-
-def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"

@@ -17,8 +17,21 @@ from xattn_bmd.training.study import Job, Study
 _FORMAT = "xattn-bmd-fit-1"
 
 _LATER: dict[str, dict[str, object]] = {
-    "model": {"image_dropout": 0.0, "record_dropout": 0.0, "variable_dropout": 0.0},
-    "training": {"seeds": 1, "averaging": "none", "averaged_epochs": 5, "test_views": 1},
+    "model": {
+        "image_dropout": 0.0,
+        "record_dropout": 0.0,
+        "variable_dropout": 0.0,
+        "mask_head": "none",
+        "mask_width": 16,
+    },
+    "training": {
+        "seeds": 1,
+        "averaging": "none",
+        "averaged_epochs": 5,
+        "test_views": 1,
+        "mask_weight": 0.1,
+        "task_weights": "fixed",
+    },
 }
 """Settings that came when fits had been stored, with the value that says what those fits did: no part of a key then."""
 

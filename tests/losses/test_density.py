@@ -12,7 +12,7 @@ from sklearn.metrics import mean_absolute_error, mean_pinball_loss, mean_squared
 
 from xattn_bmd.config import HEAD_LOSSES, TrainingConfig
 from xattn_bmd.errors import ConfigError
-from xattn_bmd.losses import (
+from xattn_bmd.losses.density import (
     BALANCED_NOISE,
     MOST_WEIGHT,
     DensityWeights,
