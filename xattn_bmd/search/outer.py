@@ -13,7 +13,7 @@ from xattn_bmd.training.runs.estimator_file import EstimatorFiles
 from xattn_bmd.training.runs.fold_store import fold_folder, is_finished, write_fold
 from xattn_bmd.training.study import Job
 from xattn_bmd.training.workers.engine import map_on_workers
-from xattn_bmd.training.workers.job_keys import Inputs, weights_digest
+from xattn_bmd.training.workers.job_keys import study_inputs
 from xattn_bmd.training.workers.jobs import SharedStudy, fit_files
 
 if TYPE_CHECKING:
@@ -91,5 +91,6 @@ def _name(fit: OuterFit) -> str:
 
 
 def _shared(fit: OuterFit, request: SearchRequest) -> SharedStudy:
-    inputs = Inputs(request.shared.inputs.pictures, weights_digest(fit.config))
-    return replace(request.shared, study=replace(request.shared.study, config=fit.config), inputs=inputs)
+    study = replace(request.shared.study, config=fit.config)
+    inputs = study_inputs(study, pictures=request.shared.inputs.pictures)
+    return replace(request.shared, study=study, inputs=inputs)

@@ -49,7 +49,7 @@ class OpenedImages:
 
     def of(self, config: CompareConfig) -> CohortImages:
         """Return the radiographs that the networks of a configuration see."""
-        model, frozen = config.model, config.model.freeze != "none"
+        model, frozen = config.model, config.model.freeze != "none" and config.model.mask_head == "none"
         key = (
             config.image,
             *((model.backbone, model.weights, model.freeze, config.training.augment) if frozen else ()),

@@ -21,7 +21,7 @@ from xattn_bmd.seeds import derive_seed
 from xattn_bmd.training.fits.fit import fit_job
 from xattn_bmd.training.fits.quiet import quiet_trainer
 from xattn_bmd.training.study import Job, Study, reference_of
-from xattn_bmd.training.workers.job_keys import Inputs, job_key, weights_digest
+from xattn_bmd.training.workers.job_keys import job_key, study_inputs
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -83,7 +83,7 @@ class TrialRunner:
     def _scores(self, trial: Trial, config: CompareConfig, ledger: Ledger) -> list[FoldScore]:
         """Return the scores of the folds that were needed, in the order in which they were fitted."""
         study = part_study(self._part, self._study, config=config, opened=self._opened)
-        inputs = Inputs(self._request.shared.inputs.pictures, weights_digest(config))
+        inputs = study_inputs(study, pictures=self._request.shared.inputs.pictures)
         known = _known_folds(ledger.all())
         scores: list[FoldScore] = []
         for fold in self._order(ledger.rank(trial.number)):

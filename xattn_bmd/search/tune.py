@@ -38,7 +38,7 @@ from xattn_bmd.training.runs.run_record import pictures_digest
 from xattn_bmd.training.study import Study
 from xattn_bmd.training.workers.cluster import check_worker_request, open_workers
 from xattn_bmd.training.workers.engine import map_on_workers
-from xattn_bmd.training.workers.job_keys import Inputs, weights_digest
+from xattn_bmd.training.workers.job_keys import study_inputs
 from xattn_bmd.training.workers.jobs import SharedStudy
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def _shared_study(
         with FitProgress(shown=progress) as bar:
             pictures = study.open(decoded=bar.decoded, encoded=bar.encoded).content_hashes
     plan.check_leakage(dict(zip(cohort.radiograph_ids, cohort.patient_ids, strict=True)), pictures or None)
-    return SharedStudy(study, Inputs(pictures_digest(pictures), weights_digest(config)))
+    return SharedStudy(study, study_inputs(study, pictures=pictures_digest(pictures)))
 
 
 def _run(request: SearchRequest, out: Path, *, workers: int, scheduler: str | None) -> None:

@@ -25,7 +25,7 @@ from xattn_bmd.training.runs.run_record import pictures_digest
 from xattn_bmd.training.runs.stacked import stack_fold
 from xattn_bmd.training.study import Study
 from xattn_bmd.training.workers.cluster import check_worker_request
-from xattn_bmd.training.workers.job_keys import Inputs, all_jobs, weights_digest
+from xattn_bmd.training.workers.job_keys import all_jobs, study_inputs
 from xattn_bmd.training.workers.jobs import SharedStudy, fit_in_turn, fit_on_workers
 
 
@@ -103,7 +103,7 @@ def compare(
         pictures = _decode(study, bar) if needs_images else {}
         plan.check_leakage(dict(zip(cohort.radiograph_ids, cohort.patient_ids, strict=True)), pictures or None)
         digest = pictures_digest(pictures)
-        shared = SharedStudy(study, Inputs(digest, weights_digest(settings)))
+        shared = SharedStudy(study, study_inputs(study, pictures=digest))
         with locked(Path(out)):
             open_run(Path(out), config=settings, plan=plan, cohort=cohort, images=digest)
             _fit_all(shared, Path(out), bar, workers=workers, scheduler=scheduler)

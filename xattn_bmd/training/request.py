@@ -105,6 +105,11 @@ def check_request(cohort: Cohort, config: CompareConfig, *, workers: int) -> Non
             f"A comparison is of areal density in g/cm2 (DXA), but cohort.yaml declares {cohort.roles.target.unit}; "
             "volumetric density has no T-score by these references."
         )
+    if config.model.mask_head != "none" and not cohort.masks.paths:
+        raise ConfigError(
+            f"model.mask_head={config.model.mask_head!r} learns from masks of the cohort's radiographs, but it has "
+            "none; give masks=FOLDER with the cohort (files named by radiograph id), or set mask_head to 'none'."
+        )
     stacks = [name for name in config.models if members_of(name)]
     if stacks and config.protocol == "paper":
         raise ConfigError(

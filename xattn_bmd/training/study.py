@@ -86,8 +86,8 @@ class Study:
 
     def _open_images(self, progress: Callable[[int, int], None] | None) -> CohortImages:
         plain = cohort_images(self.cohort, self.cache)
-        if self.config.model.freeze == "none":
-            return plain
+        if self.config.model.freeze == "none" or self.config.model.mask_head != "none":
+            return plain  # a mask head needs the finer maps too, which are not stored
         maps = frozen_features(
             plain.pictures,
             keys=self.cache.picture_keys,

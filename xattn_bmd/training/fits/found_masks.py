@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from xattn_bmd.data.dataset import row_blocks
+from xattn_bmd.data.dataset import CohortImages, row_blocks
+from xattn_bmd.data.masks.opened import CohortMasks
 from xattn_bmd.metrics.dice import dice
 from xattn_bmd.metrics.tables.masks import MASK_COLUMNS
 from xattn_bmd.models.network import FusionNetwork
@@ -54,13 +55,14 @@ def mask_table(
     Returns:
         :data:`~xattn_bmd.metrics.tables.masks.MASK_COLUMNS`; None for a model without a mask head.
     """
-    if not estimator.has_mask_head:
+    masks = study.images.masks if estimator.has_mask_head else None
+    if masks is None:
         return None
     device = torch_device(study.config.training.accelerator)
     built = [(networks[k] if networks else estimator.build(k)).to(device).eval() for k in range(estimator.seeds)]
     rows = torch.tensor(rows_of(study.cohort, radiograph_ids), dtype=torch.int64)
-    rows = rows[study.images.has_mask[rows.numpy()]]
-    parts = [_block(built, study, rows[torch.from_numpy(block)], device) for block in row_blocks(len(rows))]
+    rows = rows[torch.from_numpy(masks.has_mask[rows.numpy()])]
+    parts = [_block(built, study.images, masks, rows[torch.from_numpy(block)], device) for block in row_blocks(len(rows))]
     scores = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(MASK_COLUMNS[-3:]))
     cohort, each = study.cohort, rows.tolist()
     columns = {
@@ -72,8 +74,10 @@ def mask_table(
     return pd.concat([pd.DataFrame(columns).assign(**fit), scores], axis=1)[list(MASK_COLUMNS)]
 
 
-def _block(networks: Sequence[FusionNetwork], study: Study, row: Tensor, device: torch.device) -> pd.DataFrame:
-    image, drawn = study.images.pixels(row, device), study.images.masks(row, device) > INSIDE
+def _block(
+    networks: Sequence[FusionNetwork], images: CohortImages, masks: CohortMasks, row: Tensor, device: torch.device
+) -> pd.DataFrame:
+    image, drawn = images.pixels(row, device), masks.take(row, device)[0] > INSIDE
     found = mask_probability(networks, image) > INSIDE
     both = [mask.cpu().numpy() for mask in (found, drawn)]
     shares = [mask.mean(axis=(1, 2, 3)) for mask in both]

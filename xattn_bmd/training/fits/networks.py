@@ -135,6 +135,7 @@ def _data(job: Job, study: Study, *, batch_size: int, seed: int) -> CohortDataMo
         cache=study.cache_folder,
         use_images=uses_images(job.model),
         images=study.images if uses_images(job.model) else None,
+        use_masks=uses_images(job.model) and config.model.mask_head != "none",
     )
 
 

@@ -165,6 +165,34 @@ class Predictor:
         each = self.estimate_folds(cohort, cache=cache)
         return self.describe(cohort.radiograph_ids, each.density, inputs=each.inputs, level=level)
 
+    def segment(
+        self, cohort: Cohort, *, out: str | Path | None = None, cache: str | Path | None = None
+    ) -> pd.DataFrame:
+        """Find the mask of every radiograph with the fold models' mask heads; the clinical record is not read.
+
+        Args:
+            cohort: radiographs; where it has masks of its own, Dice with them is given.
+            out: folder for one ``RADIOGRAPH_ID.png`` each, of the radiograph's own size; None writes none.
+            cache: folder of decoded images; None takes the user's cache folder.
+
+        Returns:
+            :data:`~xattn_bmd.training.prediction.segment.SEGMENT_COLUMNS`.
+
+        Raises:
+            CohortError: if the cohort has problems.
+            RunError: if the model was trained without a mask head, or the disk is full.
+        """
+        from xattn_bmd.training.prediction.segment import segment_cohort
+
+        cohort.require_valid(require_target=False, require_variation=False)
+        return segment_cohort(
+            cohort,
+            ensemble=self.ensemble,
+            image=self.image,
+            cache=Path(cache) if cache else default_cache_folder(),
+            out=Path(out) if out is not None else None,
+        )
+
     def predict_archive(
         self,
         source: str | Path,

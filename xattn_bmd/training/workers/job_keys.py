@@ -59,10 +59,16 @@ class Inputs:
         pictures: of all decoded pictures: :func:`~xattn_bmd.training.runs.run_record.pictures_digest`.
         weights: SHA-256 of the weights file that the settings name by its path, or of the bone encoder's; None where
             they name neither.
+        masks: of all mask files, where models learn from them; else None.
     """
 
     pictures: str
     weights: str | None = None
+    masks: str | None = None
+
+    def decided(self) -> dict[str, str | None]:
+        """Return the digests that are a part of a content address; fits were stored before there were masks."""
+        return {name: value for name, value in asdict(self).items() if name != "masks" or value is not None}
 
 
 def weights_digest(config: CompareConfig) -> str | None:
@@ -83,6 +89,17 @@ def weights_digest(config: CompareConfig) -> str | None:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def study_inputs(study: Study, *, pictures: str) -> Inputs:
+    """Return the digests of the files that decide a study's fits.
+
+    Args:
+        study: its settings say which files are read.
+        pictures: digest of its decoded pictures.
+    """
+    masks = None if study.config.model.mask_head == "none" else study.images.masks
+    return Inputs(pictures, weights_digest(study.config), None if masks is None else masks.digest)
+
+
 def study_key(study: Study, inputs: Inputs) -> str:
     """Return the content address of what all fits of a study share.
 
@@ -90,7 +107,7 @@ def study_key(study: Study, inputs: Inputs) -> str:
         study: cohort, plan and settings.
         inputs: digests of its files.
     """
-    return _address(*_decided(study), asdict(inputs))
+    return _address(*_decided(study), inputs.decided())
 
 
 def job_key(study: Study, job: Job, *, inputs: Inputs, trial: int | None = None) -> str:
@@ -113,7 +130,7 @@ def job_key(study: Study, job: Job, *, inputs: Inputs, trial: int | None = None)
     if members := members_of(job.model):
         keys = [job_key(study, replace(job, model=name), inputs=inputs, trial=trial) for name in members]
         return _address(_FORMAT, "stack", keys)
-    files = asdict(inputs) if uses_images(job.model) else None
+    files = inputs.decided() if uses_images(job.model) else None
     source = source_digest(job.model)
     return _address(*_decided(study), asdict(job), trial, files, *([] if source is None else [source]))
 

@@ -20,7 +20,7 @@ from xattn_bmd.training.runs.run_record import pictures_digest
 from xattn_bmd.training.study import Job, Study
 from xattn_bmd.training.workers.cluster import open_workers
 from xattn_bmd.training.workers.engine import map_on_workers
-from xattn_bmd.training.workers.job_keys import Inputs, job_key, study_key, weights_digest
+from xattn_bmd.training.workers.job_keys import Inputs, job_key, study_inputs, study_key, weights_digest
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,10 @@ class SharedStudy:
         """Return the study for workers that have a folder of their own to work in."""
         cohort = self.study.cohort
         paths = {name: path.absolute() for name, path in cohort.images.paths.items()}
-        cohort = replace(cohort, images=replace(cohort.images, paths=paths))
+        masks = {name: path.absolute() for name, path in cohort.masks.paths.items()}
+        cohort = replace(
+            cohort, images=replace(cohort.images, paths=paths), masks=replace(cohort.masks, paths=masks)
+        )
         return replace(self, study=replace(self.study, cohort=cohort), remote=True)
 
     @cached_property
@@ -148,4 +151,9 @@ def _check_same_files(study: Study, inputs: Inputs) -> None:
         raise RunError(
             f"Every worker needs the client's radiographs, but {machine} sees other pictures at the same paths; mount "
             "the same folder there."
+        )
+    if study_inputs(study, pictures=pictures).masks != inputs.masks:
+        raise RunError(
+            f"Every worker needs the client's masks, but {machine} sees other files at the same paths; mount the same "
+            "folder there."
         )
