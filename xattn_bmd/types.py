@@ -103,8 +103,8 @@ class Batch(NamedTuple):
         features: ``(B, C, h, w)`` float32 feature map of a frozen trunk, in place of the image; None where the image is
             looked at.
         no_image: ``(B,)`` bool, True for a radiograph whose picture is missing or withheld; None where each has one.
-        mask: ``(B, 1, H, W)`` float32, 1 inside the anatomical mask and 0 outside, placed, mirrored and moved as the
-            image is; 0 everywhere where a radiograph has no mask.  None where masks are not asked for.
+        mask: ``(B, 1, H, W)`` float32, 1 inside the anatomical mask and 0 outside, placed, mirrored and moved exactly
+            as the image; 0 everywhere where a radiograph has no mask.  None where masks are not asked for.
         has_mask: ``(B,)`` bool, True for a radiograph with a mask; None where ``mask`` is None.
     """
 

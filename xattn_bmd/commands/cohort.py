@@ -51,18 +51,21 @@ def simulate_command(
     print(f"simulated radiographs: {table}")
 
 
-def check_command(cohort: str, *, images: str | None = None, config: str | None = None) -> None:
+def check_command(
+    cohort: str, *, images: str | None = None, config: str | None = None, masks: str | None = None
+) -> None:
     """Read a clinical table and its radiographs and list everything that is wrong with them.
 
     Args:
         cohort: the clinical table (CSV).
         images: folder of the radiographs; without it only the table is checked.
         config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
+        masks: folder of masks named by radiograph id, PNG or NIfTI, or truth/REGION of simulated radiographs.
     """
     from xattn_bmd.bone.reference import get_reference
     from xattn_bmd.data.cohort import Cohort
 
-    opened = Cohort.from_csv(cohort, images=images, config=config)
+    opened = Cohort.from_csv(cohort, images=images, config=config, masks=masks)
     if opened.roles.reference is not None:
         get_reference(opened.roles.reference)
     opened.require_valid(require_images=images is not None, read_images=images is not None)

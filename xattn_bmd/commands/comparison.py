@@ -49,6 +49,7 @@ def compare_command(
     *,
     out: str,
     images: str | None = None,
+    masks: str | None = None,
     config: str | None = None,
     models: list[str] | None = None,
     folds: int | None = None,
@@ -73,6 +74,7 @@ def compare_command(
         cohort: the clinical table (CSV).
         out: run folder.
         images: folder of the radiographs.
+        masks: folder of masks named by radiograph id, PNG or NIfTI, or truth/REGION of simulated radiographs.
         config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
         models: names of the models, e.g. xattn concat image_only metadata_only ridge boosted_trees.
         folds: number of folds (10).
@@ -93,7 +95,7 @@ def compare_command(
     """
     from xattn_bmd import Cohort, compare
 
-    opened = Cohort.from_csv(cohort, images=images, config=config)
+    opened = Cohort.from_csv(cohort, images=images, config=config, masks=masks)
     base = _configured(preset, settings)
     run = compare(
         opened,

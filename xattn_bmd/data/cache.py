@@ -6,6 +6,7 @@ Layout of the cache folder (private to the user, for it holds patients' pictures
     PREPROCESSING/pictures/DIGEST.picture     single pictures of a build that is not finished
     PREPROCESSING/maps/FILES/pixels.npy       (N, size, size) uint16
     PREPROCESSING/maps/FILES/records.json     what is remembered of each row
+    PREPROCESSING/masks/FILES/                masks placed like the pictures: xattn_bmd.data.masks.stored
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -23,11 +24,17 @@ from numpy.typing import NDArray
 from xattn_bmd.config import ImageConfig
 from xattn_bmd.data.pictures.build import build_map, default_workers
 from xattn_bmd.data.pictures.file_digest import FileDigests
+from xattn_bmd.data.pictures.picture import PictureRecord
 from xattn_bmd.data.pictures.picture_map import PictureMap, map_key, open_map, preprocessing_key
+from xattn_bmd.data.preprocess import Frame
 from xattn_bmd.errors import CacheError
 
 _ENVIRONMENT = "XATTN_BMD_CACHE"
 _ATTEMPTS = 3  # another process may move a map aside that it found damaged just before it was mended
+
+
+Placement = tuple[tuple[int, int], Frame]
+"""Rows and columns of a radiograph as read, and its frame in the picture."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,8 @@ class ImageCache:
         steps: by id, every step from file to cached picture.
         spacing_mm: by id, ``(row, column)`` spacing of the cached picture in mm, or None.
         decoded: files that this call had to decode; 0 on a second run.
+        placements: by id, the ``(rows, columns)`` of the radiograph as read and its frame in the picture; None where
+            an earlier version stored the picture without.
     """
 
     ids: tuple[str, ...]
@@ -52,6 +61,7 @@ class ImageCache:
     steps: dict[str, tuple[str, ...]]
     spacing_mm: dict[str, tuple[float, float] | None]
     decoded: int
+    placements: dict[str, Placement | None] = field(default_factory=dict)
 
 
 def default_cache_folder() -> Path:
@@ -143,7 +153,12 @@ def _as_cache(ids: tuple[str, ...], opened: PictureMap, *, preprocessing: str, d
         steps={name: record.steps for name, record in records.items()},
         spacing_mm={name: record.spacing_mm for name, record in records.items()},
         decoded=decoded,
+        placements={name: _placement(record) for name, record in records.items()},
     )
+
+
+def _placement(record: PictureRecord) -> Placement | None:
+    return None if record.shape is None or record.frame is None else (record.shape, record.frame)
 
 
 def _make_private(folder: Path) -> None:

@@ -15,9 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xattn_bmd.data.checks.cohort import Problem, check_cohort
-from xattn_bmd.data.checks.image_files import ImageMatch, match_by_column, match_by_stem
-from xattn_bmd.data.checks.read_table import number_column, present, read_text_table, text_column
-from xattn_bmd.data.roles import SIDES, CohortRoles
+from xattn_bmd.data.checks.image_files import ImageMatch, match_images
+from xattn_bmd.data.checks.read_table import number_column, read_text_table, text_column, typed_column
+from xattn_bmd.data.masks.match import MaskMatch, match_masks
+from xattn_bmd.data.roles import SIDES, CohortRoles, config_beside
 from xattn_bmd.errors import CohortError
 from xattn_bmd.types import VariableSchema
 
@@ -31,6 +32,7 @@ class Cohort:
             all others are text, None where missing.
         roles: what each column is for.
         images: how the image files were matched.
+        masks: how the masks of anatomy were matched.
 
     Example:
         >>> roles = CohortRoles.from_dict({"id": "scan", "patient": "person", "target": {"column": "bmd"}})
@@ -43,10 +45,16 @@ class Cohort:
     table: pd.DataFrame
     roles: CohortRoles
     images: ImageMatch = field(default_factory=ImageMatch)
+    masks: MaskMatch = field(default_factory=MaskMatch)
 
     @classmethod
     def from_csv(
-        cls, table: str | Path, *, images: str | Path | None = None, config: str | Path | CohortRoles | None = None
+        cls,
+        table: str | Path,
+        *,
+        images: str | Path | None = None,
+        config: str | Path | CohortRoles | None = None,
+        masks: str | Path | None = None,
     ) -> Cohort:
         """Read a table, its roles and the names of its image files.
 
@@ -57,6 +65,7 @@ class Cohort:
             images: folder of the image files; None takes the folder ``images`` beside the table where there is one.
             config: ``cohort.yaml`` or the roles themselves; None takes, beside the table, the ``.yaml`` file with the
                 table's name, or else ``cohort.yaml``.
+            masks: masks of one structure, as in :meth:`from_table`; None takes those that the roles name, if any.
 
         Raises:
             CohortError: if the table cannot be read at all, or the image folder does not exist.
@@ -67,7 +76,7 @@ class Cohort:
         roles = config if isinstance(config, CohortRoles) else CohortRoles.from_yaml(config or config_beside(path))
         beside = path.parent / "images"
         folder = Path(images) if images is not None else (beside if beside.is_dir() else None)
-        return cls.from_table(values, roles=roles, images=folder, table_folder=path.parent)
+        return cls.from_table(values, roles=roles, images=folder, masks=masks, table_folder=path.parent)
 
     @classmethod
     def from_nhanes(
@@ -106,6 +115,7 @@ class Cohort:
         *,
         roles: CohortRoles,
         images: str | Path | None = None,
+        masks: str | Path | None = None,
         table_folder: Path | None = None,
     ) -> Cohort:
         """Make a cohort from a table in memory.
@@ -114,17 +124,27 @@ class Cohort:
             table: one row a radiograph.
             roles: what each column is for.
             images: folder of the image files, or None.
-            table_folder: second folder in which names in the image column are looked up.
+            masks: folder of masks named by radiograph id, PNG or NIfTI, or ``TRUTH/REGION`` of simulated radiographs
+                (:func:`~xattn_bmd.data.masks.match.match_masks`); a radiograph may have none.  None takes those that
+                the roles name, where ``table_folder`` is known.
+            table_folder: second folder in which names in the image column are looked up, and where the roles' own
+                ``masks`` lie.
 
         Raises:
             CohortError: if the image folder does not exist.
         """
         declared = list(roles.schema.numeric) + ([roles.target.column] if roles.target else [])
-        columns = {str(name): _typed(table[name], numeric=name in declared) for name in table.columns}
+        columns = {str(name): typed_column(table[name], numeric=name in declared) for name in table.columns}
         cohort = cls(table=pd.DataFrame(columns, index=range(len(table))), roles=roles)
+        if masks is None and roles.masks is not None and table_folder is not None:
+            masks = table_folder / roles.masks
+        if masks is not None:
+            cohort = replace(cohort, masks=match_masks(cohort.radiograph_ids, folder=Path(masks)))
         if images is None:
             return cohort
-        return replace(cohort, images=_match(cohort, folder=Path(images), table_folder=table_folder))
+        names = None if roles.image is None else cohort._texts(roles.image)
+        matched = match_images(cohort.radiograph_ids, names, folder=Path(images), table_folder=table_folder)
+        return replace(cohort, images=matched)
 
     def __len__(self) -> int:
         """Number of radiographs."""
@@ -178,10 +198,10 @@ class Cohort:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the roles and of every column with a role; the order of the rows does not matter."""
+        """SHA-256 of the roles and of every column with a role; the order of the rows does not matter, nor any file."""
         columns = [self._texts(name) for name in self.roles.columns]
         rows = sorted([value or "" for value in row] for row in zip(*columns, strict=True))
-        content = json.dumps([self.roles.to_dict(), rows], ensure_ascii=False)
+        content = json.dumps([replace(self.roles, masks=None).to_dict(), rows], ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def in_id_order(self) -> Cohort:
@@ -203,6 +223,7 @@ class Cohort:
             table=self.table.iloc[rows].reset_index(drop=True),
             roles=self.roles,
             images=replace(self.images, without_row=()),
+            masks=self.masks.of(tuple(wanted)),
         )
 
     def check(
@@ -217,9 +238,11 @@ class Cohort:
         """Return every problem of the cohort at once; an empty list is a cohort ready for use.
 
         Args:
-            require_target: whether each radiograph needs a density (training and evaluation do, prediction does not).
+            require_target: whether each radiograph needs a density (training and evaluation do, prediction does not,
+                and needs no masks either).
             require_images: whether each radiograph needs an image.
-            read_images: whether to decode every image, to find unreadable files and pictures under two ids.
+            read_images: whether to decode every image and its mask, to find unreadable files, masks that do not fit,
+                and pictures under two ids.
             require_variation: whether variables must vary (training; not asked for where no target is required).
             images_may_lack: whether a row may come without an image: its cell of the images' column is empty, or the
                 cohort names no file and came without a folder.
@@ -228,6 +251,7 @@ class Cohort:
             self.table,
             roles=self.roles,
             images=self.images,
+            masks=self.masks,
             require_target=require_target,
             require_images=require_images,
             read_images=read_images,
@@ -272,27 +296,3 @@ class Cohort:
         if column is None or column not in self.table.columns:
             return [None] * len(self)
         return text_column(self.table[column])
-
-
-def _typed(column: pd.Series, *, numeric: bool) -> pd.Series:
-    if numeric:
-        values = number_column(column)
-        if np.array_equal(~np.isnan(values), present(column)):
-            return pd.Series(values)
-    return pd.Series(text_column(column), dtype=object)
-
-
-def _match(cohort: Cohort, *, folder: Path, table_folder: Path | None) -> ImageMatch:
-    names = cohort._texts(cohort.roles.image)
-    if cohort.roles.image is None:
-        return match_by_stem(cohort.radiograph_ids, folder=folder)
-    pairs = zip(cohort.radiograph_ids, names, strict=True)
-    return match_by_column(
-        {radiograph: name for radiograph, name in pairs if name}, folder=folder, table_folder=table_folder
-    )
-
-
-def config_beside(table: Path) -> Path:
-    """Return where the roles of a table are looked for: the ``.yaml`` file with its name, or else ``cohort.yaml``."""
-    named = [path for suffix in (".yaml", ".yml") if (path := table.with_suffix(suffix)).is_file()]
-    return named[0] if named else table.parent / "cohort.yaml"

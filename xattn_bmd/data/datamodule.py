@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,12 @@ from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.dataset import CohortArrays, CohortImages, DeviceCohort, Pictures, RowDataset, keep_batch
 from xattn_bmd.data.draws import uniform_draws
 from xattn_bmd.data.folds import FoldPlan, Split
+from xattn_bmd.data.masks.opened import CohortMasks, cohort_masks
 from xattn_bmd.data.plans.split import refuse_leak
-from xattn_bmd.data.transforms import augment
+from xattn_bmd.data.transforms import augment, augment_mask
 from xattn_bmd.data.variables import VariableEncoder
 from xattn_bmd.data.withheld import InputDropout, drop_inputs
+from xattn_bmd.errors import ConfigError
 from xattn_bmd.types import Batch, VariableSchema
 
 
@@ -45,8 +48,11 @@ class CohortDataModule(pl.LightningDataModule):
         cache: folder of the decoded images; None takes the user's cache folder.
         use_images: False for models of the record alone; no file is then decoded.
         images: the opened images, shared by many fits, or None to open the cache; in the cohort's order.
+        use_masks: True for models that draw masks: batches then carry those of the cohort, if it has any.  No mask is
+            read otherwise.
 
     Raises:
+        ConfigError: if masks are asked for without pictures, or with images that are shared without theirs.
         FoldPlanError: if the plan does not fit the cohort or leaks a patient between parts, and, in ``setup``, if one
             picture lies in two parts.
     """
@@ -67,9 +73,12 @@ class CohortDataModule(pl.LightningDataModule):
         cache: Path | None = None,
         use_images: bool = True,
         images: CohortImages | None = None,
+        use_masks: bool = False,
     ) -> None:
         super().__init__()
         plan.check_fits(cohort)
+        if use_masks:
+            _require_maskable(cohort, images, use_images=use_images)
         self.cohort, self.plan, self.seed, self.batch_size = cohort, plan, seed, batch_size
         self.split: Split = plan.split(repeat, fold, protocol)
         self._nested = plan.split(repeat, fold)
@@ -78,7 +87,7 @@ class CohortDataModule(pl.LightningDataModule):
         self._image = image or ImageConfig()
         self._cache_folder = cache or default_cache_folder()
         self._use_images = use_images
-        self._images = images
+        self._images, self._use_masks = images, use_masks
         self._on: dict[torch.device, DeviceCohort] = {}
         self._rows = {name: row for row, name in enumerate(cohort.radiograph_ids)}
         self._arrays: CohortArrays | None = None
@@ -105,16 +114,19 @@ class CohortDataModule(pl.LightningDataModule):
     def prepare_data(self) -> None:
         """Decode every image that the cache does not hold yet (once per machine, before the processes split)."""
         if self._use_images and self._images is None:
-            self._open_cache()
+            self._open_images()
+        elif self._images is not None and self._use_masks:
+            _open_masks(self._images)
 
     def setup(self, stage: str | None = None) -> None:
         """Open the cache and encode the record."""
         if self._arrays is None:
             images = None
             if self._use_images:
-                images = self._images or cohort_images(self.cohort, self._open_cache())
+                images = self._images or self._open_images()
                 refuse_leak(self._nested, images.content_hashes, shared="picture", place=self._place)
-            self._arrays = cohort_arrays(self.cohort, encoder=self.encoder, images=images)
+            arrays = cohort_arrays(self.cohort, encoder=self.encoder, images=images)
+            self._arrays = replace(arrays, use_masks=self._use_masks)
 
     def batch(self, row: Tensor, *, device: torch.device | str = "cpu", epoch: int | None = None) -> Batch:
         """Gather a batch on a device.
@@ -162,7 +174,10 @@ class CohortDataModule(pl.LightningDataModule):
             return cohort.batch(row, view=self._drawn_view(row, epoch=epoch))
         batch = cohort.batch(row)
         changed = augment(batch.image, row, config=self.augment_config, seed=self.seed, epoch=epoch)
-        return batch._replace(image=changed)
+        if batch.mask is None:
+            return batch._replace(image=changed)
+        mask = augment_mask(batch.mask, row, config=self.augment_config, seed=self.seed, epoch=epoch)
+        return batch._replace(image=changed, mask=mask)
 
     def _drawn_view(self, row: Tensor, *, epoch: int) -> Tensor:
         """Return one stored view for each radiograph, ``(B,)``, drawn for itself."""
@@ -179,6 +194,14 @@ class CohortDataModule(pl.LightningDataModule):
         if device not in self._on:
             self._on[device] = DeviceCohort(self._arrays, device)
         return self._on[device]
+
+    def _open_images(self) -> CohortImages:
+        cache = self._open_cache()
+        masks = cohort_masks(self.cohort, cache, image=self._image, folder=self._cache_folder)
+        images = cohort_images(self.cohort, cache, masks=masks)
+        if self._use_masks:
+            _open_masks(images)
+        return images
 
     def _open_cache(self) -> ImageCache:
         return cached_images(self.cohort.image_paths, image=self._image, folder=self._cache_folder)
@@ -212,16 +235,47 @@ def cohort_arrays(cohort: Cohort, *, encoder: VariableEncoder, images: CohortIma
     return CohortArrays(images=images, variables=encoder.transform(cohort.table), targets=cohort.targets)
 
 
-def cohort_images(cohort: Cohort, cache: ImageCache, *, features: NDArray[np.float32] | None = None) -> CohortImages:
+def cohort_images(
+    cohort: Cohort,
+    cache: ImageCache,
+    *,
+    features: NDArray[np.float32] | None = None,
+    masks: CohortMasks | None = None,
+) -> CohortImages:
     """Return the radiographs of a cohort as a network sees them.
 
     Args:
         cohort: ``N`` rows.
         cache: opened image cache holding every radiograph.
         features: stored feature maps ``(N, K, C, h, w)`` in the cohort's order, seen in place of the pictures.
+        masks: masks of the radiographs: :func:`~xattn_bmd.data.masks.opened.cohort_masks`.
     """
     content = dict(zip(cache.ids, cache.content_hashes, strict=True))
-    return CohortImages(cohort_pictures(cohort, cache), features=features, content_hashes=content)
+    return CohortImages(cohort_pictures(cohort, cache), features=features, content_hashes=content, masks=masks)
+
+
+def _require_maskable(cohort: Cohort, images: CohortImages | None, *, use_images: bool) -> None:
+    """Refuse to look for masks where no batch could carry them."""
+    if not use_images:
+        raise ConfigError(
+            "A mask is drawn on a picture, but use_masks was asked for with use_images=False; leave one of them out."
+        )
+    if images is not None and images.features is not None:
+        raise ConfigError(
+            "A mask is drawn on a picture, but the given images are stored feature maps; give the pictures themselves "
+            "(model.freeze: none), or leave use_masks out."
+        )
+    if images is not None and images.masks is None and cohort.masks.folder is not None:
+        raise ConfigError(
+            "Shared images carry the masks of their cohort, but the given ones have none and the cohort has; make them "
+            "with cohort_images(..., masks=cohort_masks(...))."
+        )
+
+
+def _open_masks(images: CohortImages) -> None:
+    """Place every mask now, so that a fault is told of before the first batch."""
+    if images.masks is not None:
+        _ = images.masks.placed
 
 
 def cohort_pictures(cohort: Cohort, cache: ImageCache) -> Pictures:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from xattn_bmd.data.mapped import arrived, travelling
+from xattn_bmd.data.masks.opened import CohortMasks
 from xattn_bmd.data.row_store import RowStore
 from xattn_bmd.data.variables import EncodedVariables
 from xattn_bmd.types import Batch, Variables
@@ -70,6 +71,7 @@ class CohortImages:
         features: ``(N, K, C, h, w)`` float32 stored feature maps of ``K`` views of each picture, seen in place of the
             pictures, or None.  View 0 is the picture as it is, the others are augmented views for training.
         content_hashes: fingerprint of each radiograph's picture by id, for checks of leakage.
+        masks: masks of the radiographs, which are read when the first is asked for; None where there are none.
     """
 
     def __init__(
@@ -78,16 +80,18 @@ class CohortImages:
         *,
         features: NDArray[np.float32] | None = None,
         content_hashes: Mapping[str, str] | None = None,
+        masks: CohortMasks | None = None,
     ) -> None:
         self.pictures = pictures
         self.features = features
+        self.masks = masks
         self.content_hashes = dict(content_hashes or {})
         self._pixel_stores: dict[torch.device, DevicePictures] = {}
         self._map_stores: dict[torch.device, RowStore] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """What travels to another process: no copy on this one's devices, and of a memory map its file's name alone."""
-        stored = {name: travelling(getattr(self, name)) for name in ("features", "content_hashes")}
+        stored = {name: travelling(getattr(self, name)) for name in ("features", "content_hashes", "masks")}
         pictures = (travelling(self.pictures.pixels), self.pictures.right_side)
         return stored | {"pictures": pictures, "_pixel_stores": {}, "_map_stores": {}}
 
@@ -115,6 +119,10 @@ class CohortImages:
             self._map_stores[device] = RowStore(self.features, device=device)
         return self._map_stores[device].take(row, view)
 
+    def masked(self, row: Tensor, device: torch.device) -> tuple[Tensor, Tensor] | None:
+        """Return masks ``(B, 1, H, W)`` of some rows, 0 or 1, and ``(B,)`` who has one; None where there are none."""
+        return None if self.masks is None else self.masks.take(row, device)
+
 
 @dataclass(frozen=True)
 class CohortArrays:
@@ -124,11 +132,13 @@ class CohortArrays:
         images: the radiographs, or None where no image is needed.
         variables: encoded record of all ``N`` rows.
         targets: ``(N,)`` float64 density in g/cm², NaN where unknown.
+        use_masks: whether batches carry the masks of the images.
     """
 
     images: CohortImages | None
     variables: EncodedVariables
     targets: NDArray[np.float64]
+    use_masks: bool = False
 
 
 class DeviceCohort:
@@ -141,6 +151,7 @@ class DeviceCohort:
 
     def __init__(self, arrays: CohortArrays, device: torch.device) -> None:
         self._images, self._device = arrays.images, device
+        self._masked = arrays.images if arrays.use_masks else None
         encoded = arrays.variables
         self._variables = Variables(
             *(torch.from_numpy(part).to(device) for part in (encoded.numeric, encoded.codes, encoded.missing))
@@ -157,7 +168,9 @@ class DeviceCohort:
         row = row.to(self._device)
         image, features = self._seen(row, torch.zeros_like(row) if view is None else view)
         variables = Variables(*(part[row] for part in self._variables))
-        return Batch(image=image, variables=variables, target=self._targets[row], row=row, features=features)
+        batch = Batch(image=image, variables=variables, target=self._targets[row], row=row, features=features)
+        found = None if self._masked is None else self._masked.masked(row, self._device)
+        return batch if found is None else batch._replace(mask=found[0], has_mask=found[1])
 
     def _seen(self, row: Tensor, view: Tensor) -> tuple[Tensor, Tensor | None]:
         if self._images is not None and self._images.features is None:

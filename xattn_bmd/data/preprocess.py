@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,11 @@ class Frame:
     width: int
     top: int
     left: int
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Frame:
+        """Return the frame that ``dataclasses.asdict`` turned into plain JSON values."""
+        return cls(**values | {"box": Box(*values["box"])})
 
     @property
     def scale(self) -> tuple[float, float]:

@@ -43,6 +43,7 @@ _KEYS = (
     "site",
     "side",
     "stratify",
+    "masks",
     "simulated",
 )
 
@@ -92,6 +93,7 @@ class CohortRoles:
         site: column of the hospital or scanner.
         side: column of the body side, ``L``/``R``/``left``/``right``.
         stratify: categorical variables, or the site column, that stratify folds beside the target.
+        masks: folder of masks, relative to the table; it names no column.
         simulated: True for made-up patients; the printed and the stored tables then say so.
     """
 
@@ -105,6 +107,7 @@ class CohortRoles:
     site: str | None = None
     side: str | None = None
     stratify: tuple[str, ...] = ()
+    masks: str | None = None
     simulated: bool = False
 
     def __post_init__(self) -> None:
@@ -190,6 +193,7 @@ class CohortRoles:
             reference=optional_text(values, "reference"),
             site=optional_text(values, "site"),
             side=optional_text(values, "side"),
+            masks=optional_text(values, "masks"),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -210,9 +214,16 @@ class CohortRoles:
             "site": self.site,
             "side": self.side,
             "stratify": list(self.stratify),
+            "masks": self.masks,
             "simulated": self.simulated,
         }
         return {key: value for key, value in values.items() if value is not None}
+
+
+def config_beside(table: Path) -> Path:
+    """Return where the roles of a table are looked for: the ``.yaml`` file with its name, or else ``cohort.yaml``."""
+    named = [path for suffix in (".yaml", ".yml") if (path := table.with_suffix(suffix)).is_file()]
+    return named[0] if named else table.parent / "cohort.yaml"
 
 
 def _numeric_dict(role: NumericRole) -> dict[str, Any]:

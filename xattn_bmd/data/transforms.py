@@ -51,6 +51,29 @@ def augment(image: Tensor, row: Tensor, *, config: AugmentConfig, seed: int, epo
     return _cut_out(changed, draws, config).to(image.dtype)
 
 
+def augment_mask(mask: Tensor, row: Tensor, *, config: AugmentConfig, seed: int, epoch: int) -> Tensor:
+    """Mirror, rotate, shift and scale masks exactly as :func:`augment` does their images; nothing else is done to them.
+
+    Args:
+        mask: ``(B, 1, H, W)`` float, 0 or 1.
+        row: ``(B,)`` int64 identity of each sample.
+        config: ranges of the changes.
+        seed: seed of the fit.
+        epoch: epoch of training.
+
+    Returns:
+        ``(B, 1, H, W)`` of the input's type, 1 where at least half of what is looked up lies inside, else 0.
+
+    Example:
+        >>> mask = torch.tensor([[[[1.0, 0.0]]]])
+        >>> config = AugmentConfig(rotation=0, translation=0, scale=0, flip=1.0)
+        >>> augment_mask(mask, torch.tensor([0]), config=config, seed=0, epoch=0).tolist()
+        [[[[0.0, 1.0]]]]
+    """
+    draws = uniform_draws(row, _DRAWS, seed=seed, epoch=epoch)
+    return (_moved(mask, draws, config) >= 0.5).to(mask.dtype)
+
+
 def _moved(image: Tensor, draws: Tensor, config: AugmentConfig) -> Tensor:
     """Mirror, rotate, scale and shift in one look-up of grey levels; a mirror image alone is exact."""
     mirrored = draws[:, 6] < config.flip

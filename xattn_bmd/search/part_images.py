@@ -24,7 +24,9 @@ class PartImages(CohortImages):
     """
 
     def __init__(self, whole: CohortImages, rows: Sequence[int]) -> None:
-        super().__init__(whole.pictures, features=whole.features, content_hashes=whole.content_hashes)
+        super().__init__(
+            whole.pictures, features=whole.features, content_hashes=whole.content_hashes, masks=whole.masks
+        )
         self._whole, self._in_whole = whole, torch.tensor(list(rows), dtype=torch.int64)
 
     def pixels(self, row: Tensor, device: torch.device) -> Tensor:
@@ -34,6 +36,10 @@ class PartImages(CohortImages):
     def maps(self, row: Tensor, view: Tensor, device: torch.device) -> Tensor:
         """Return one stored map ``(B, C, h, w)`` of each row of the part."""
         return self._whole.maps(self._in_whole[row.cpu()], view, device)
+
+    def masked(self, row: Tensor, device: torch.device) -> tuple[Tensor, Tensor] | None:
+        """Return masks ``(B, 1, H, W)`` of some rows of the part, and ``(B,)`` who has one; None without any."""
+        return self._whole.masked(self._in_whole[row.cpu()], device)
 
 
 class OpenedImages:

@@ -14,6 +14,7 @@ from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.datamodule import cohort_images
 from xattn_bmd.data.dataset import CohortImages
 from xattn_bmd.data.folds import FoldPlan
+from xattn_bmd.data.masks.opened import cohort_masks
 from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.fits.memory import BatchParts
 from xattn_bmd.training.maps.frozen import frozen_features
@@ -85,7 +86,8 @@ class Study:
         return cached_images(paths, image=image, folder=self.cache_folder, progress=progress)
 
     def _open_images(self, progress: Callable[[int, int], None] | None) -> CohortImages:
-        plain = cohort_images(self.cohort, self.cache)
+        masks = cohort_masks(self.cohort, self.cache, image=self.config.image, folder=self.cache_folder)
+        plain = cohort_images(self.cohort, self.cache, masks=masks)
         if self.config.model.freeze == "none" or self.config.model.mask_head != "none":
             return plain  # a mask head needs the finer maps too, which are not stored
         maps = frozen_features(
@@ -98,7 +100,7 @@ class Study:
             folder=self.cache_folder,
             progress=progress,
         )
-        return cohort_images(self.cohort, self.cache, features=maps)
+        return cohort_images(self.cohort, self.cache, features=maps, masks=masks)
 
 
 def rows_of(cohort: Cohort, radiograph_ids: tuple[str, ...]) -> list[int]:

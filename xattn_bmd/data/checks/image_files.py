@@ -28,6 +28,26 @@ class ImageMatch:
     folder: Path | None = None
 
 
+def match_images(
+    ids: Sequence[str], names: Sequence[str | None] | None, *, folder: Path, table_folder: Path | None
+) -> ImageMatch:
+    """Match files by the names that the table gives them, or, where it has no column of names, by radiograph id.
+
+    Args:
+        ids: ``(N,)`` radiograph ids.
+        names: ``(N,)`` file names, or None.
+        folder: folder of the images.
+        table_folder: second folder in which names are looked up, or None.
+
+    Raises:
+        CohortError: if the folder does not exist.
+    """
+    if names is None:
+        return match_by_stem(ids, folder=folder)
+    named = {radiograph: name for radiograph, name in zip(ids, names, strict=True) if name}
+    return match_by_column(named, folder=folder, table_folder=table_folder)
+
+
 def match_by_stem(ids: Sequence[str], *, folder: Path) -> ImageMatch:
     """Match files whose name without suffix is a radiograph id, in the folder and its subfolders.
 

@@ -9,8 +9,10 @@ from collections.abc import Iterable
 import pandas as pd
 
 from xattn_bmd.data.checks.image_files import ImageMatch, image_name
+from xattn_bmd.data.checks.masks import check_mask
 from xattn_bmd.data.checks.problem import Problem, listed
 from xattn_bmd.data.checks.read_table import text_column
+from xattn_bmd.data.masks.match import MaskMatch
 from xattn_bmd.data.roles import CohortRoles
 from xattn_bmd.errors import RadiographError
 from xattn_bmd.types import Radiograph
@@ -63,17 +65,21 @@ def _named(table: pd.DataFrame, *, roles: CohortRoles) -> dict[str | None, str |
     return dict(zip(text_column(table[roles.id]), text_column(table[roles.image]), strict=True))
 
 
-def check_pictures(images: ImageMatch) -> list[Problem]:
-    """Decode every matched file; return unreadable ones, and radiographs that show the same picture."""
+def check_pictures(images: ImageMatch, *, masks: MaskMatch) -> list[Problem]:
+    """Decode every matched file; return unreadable ones, masks that do not fit, and pictures under two ids."""
     from xattn_bmd.data.radiograph import read_radiograph  # loads the decoders, which only this check needs
 
     problems: list[Problem] = []
     radiographs_of: dict[str, list[str]] = {}
     for name, path in sorted(images.paths.items()):
         try:
-            radiographs_of.setdefault(_picture_hash(read_radiograph(path)), []).append(name)
+            radiograph = read_radiograph(path)
         except RadiographError as cause:
             problems.append(Problem("unreadable_image", f"The image of {name} cannot be used: {cause}", (name,)))
+            continue
+        radiographs_of.setdefault(_picture_hash(radiograph), []).append(name)
+        rows, columns = radiograph.pixels.shape
+        problems += check_mask(name, masks, shape=(rows, columns))
     for same in radiographs_of.values():
         if len(same) > 1:
             message = f"Each radiograph has its own picture, but {listed(same)} show the very same; keep one of them."

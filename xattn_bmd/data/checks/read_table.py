@@ -137,3 +137,12 @@ def _number(text: str | None) -> float:
         return float("nan") if text is None or "_" in text else float(text)
     except ValueError:
         return float("nan")
+
+
+def typed_column(column: pd.Series, *, numeric: bool) -> pd.Series:
+    """Return a column as float64 where it is declared numeric and every cell is a number, else as text."""
+    if numeric:
+        values = number_column(column)
+        if np.array_equal(~np.isnan(values), present(column)):
+            return pd.Series(values)
+    return pd.Series(text_column(column), dtype=object)

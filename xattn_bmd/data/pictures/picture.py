@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from xattn_bmd.atomic import atomic_write
 from xattn_bmd.config import ImageConfig
 from xattn_bmd.data.pictures.content_hash import content_hash
-from xattn_bmd.data.preprocess import frame_of, picture_spacing, preprocess
+from xattn_bmd.data.preprocess import Frame, frame_of, picture_spacing, preprocess
 from xattn_bmd.data.radiograph import read_radiograph
 from xattn_bmd.errors import CacheError
 
@@ -28,12 +28,16 @@ class PictureRecord:
         content_hash: fingerprint of the decoded picture.
         spacing_mm: ``(row, column)`` spacing of the cached picture in mm, or None.
         steps: every step from file to cached picture.
+        shape: rows and columns of the radiograph as read; None in a cache of an earlier version.
+        frame: where the radiograph lies in the picture; None in a cache of an earlier version.
     """
 
     digest: str
     content_hash: str
     spacing_mm: tuple[float, float] | None
     steps: tuple[str, ...]
+    shape: tuple[int, int] | None = None
+    frame: Frame | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON values."""
@@ -42,12 +46,14 @@ class PictureRecord:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> PictureRecord:
         """Return the record that :meth:`to_dict` described."""
-        spacing = values["spacing_mm"]
+        spacing, shape, frame = values["spacing_mm"], values.get("shape"), values.get("frame")
         return cls(
             digest=values["digest"],
             content_hash=values["content_hash"],
             spacing_mm=None if spacing is None else (spacing[0], spacing[1]),
             steps=tuple(values["steps"]),
+            shape=None if shape is None else (shape[0], shape[1]),
+            frame=None if frame is None else Frame.from_dict(frame),
         )
 
 
@@ -83,6 +89,8 @@ def decode(path: Path, *, digest: str, image: ImageConfig) -> Picture:
         content_hash=content_hash(radiograph.pixels),
         spacing_mm=picture_spacing(radiograph, frame),
         steps=(*radiograph.steps, *steps),
+        shape=(radiograph.pixels.shape[0], radiograph.pixels.shape[1]),
+        frame=frame,
     )
     return Picture(pixels=pixels, record=record)
 

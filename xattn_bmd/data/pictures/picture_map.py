@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
 import os
-import shutil
-import tempfile
-import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +17,7 @@ from numpy.typing import NDArray
 
 from xattn_bmd.atomic import atomic_folder
 from xattn_bmd.config import ImageConfig
+from xattn_bmd.data.pictures.leftovers import discard, sweep
 from xattn_bmd.data.pictures.picture import Picture, PictureRecord
 from xattn_bmd.errors import CacheError
 
@@ -28,7 +25,6 @@ CACHE_FORMAT = 2
 """Raised with every change of reader, preprocessing or file layout, so that no older pixels are ever mixed in."""
 
 _PIXELS, _RECORDS = "pixels.npy", "records.json"
-_STALE_SECONDS = 24 * 3600
 _log = logging.getLogger(__name__)
 
 
@@ -96,8 +92,8 @@ def write_map(folder: Path, pictures: Iterable[Picture], *, rows: int, size: int
         # either another process was faster, or the map is damaged
         if open_map(folder, size=size) is not None:
             return
-        _discard(folder)
-    _sweep(folder.parent)
+        discard(folder)
+    sweep(folder.parent)
     try:
         with atomic_folder(folder, error=CacheError) as partial:
             records = _write_pixels(partial / _PIXELS, pictures, rows=rows, size=size)
@@ -130,22 +126,6 @@ def _require_whole(file: Path, *, rows: int, size: int, records: dict[str, Any])
         raise CacheError(f"{stated} bytes belong in {file.name}, but it has {found}")
     if records["checksum"] != _hash(records["records"]):
         raise CacheError(f"{_RECORDS} does not match its checksum")
-
-
-def _discard(folder: Path) -> None:
-    """Move a damaged map aside in one step, then delete it."""
-    aside = Path(tempfile.mkdtemp(prefix=".partial-discarded-", dir=folder.parent))
-    with contextlib.suppress(FileNotFoundError):  # another process moved it first
-        folder.replace(aside / "map")
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _sweep(folder: Path) -> None:
-    """Delete what killed builds left behind; younger remains may belong to a process that is still writing."""
-    for partial in folder.glob(".partial-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - partial.stat().st_mtime > _STALE_SECONDS:
-                shutil.rmtree(partial, ignore_errors=True)
 
 
 def _hash(values: Any) -> str:  # noqa: ANN401

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from xattn_bmd.config import ImageConfig
 from xattn_bmd.data.checks.problem import listed
 from xattn_bmd.data.cohort import Cohort
-from xattn_bmd.data.preprocess import Frame, frame_of
+from xattn_bmd.data.masks.placed import placed_share
+from xattn_bmd.data.masks.read import read_levels
+from xattn_bmd.data.masks.truth import read_truth
+from xattn_bmd.data.preprocess import frame_of
 from xattn_bmd.data.radiograph import read_radiograph
 from xattn_bmd.errors import CohortError
-from xattn_bmd.simulate.truth import load_truth
 
 TRUTH_REGIONS = ("neck", "femur", "pelvis")
 """Regions of a simulated hip; the neck is the box of its DXA scan, part of the femur."""
@@ -72,10 +73,9 @@ class Masks:
             CohortError: if a mask has another size than the radiograph, or is no image.
             SimulationError: if a truth file is damaged.
         """
-        masks = {region: _read(path) for region, path in self._paths(name).items() if path.suffix == ".png"}
+        masks = {region: read_levels(path) != 0 for region, path in self._paths(name).items() if path.suffix == ".png"}
         if not masks:
-            truth = load_truth(self.folder / f"{name}.npz")
-            masks = {"neck": truth.neck, "femur": truth.femur, "pelvis": truth.pelvis}
+            masks = read_truth(self.folder / f"{name}.npz", TRUTH_REGIONS)
         for region, mask in masks.items():
             if mask.shape != shape:
                 raise CohortError(
@@ -137,34 +137,5 @@ def _seen(
     given = masks.of(name, shape=(radiograph.pixels.shape[0], radiograph.pixels.shape[1]))
     outside = ~np.logical_or.reduce(list(given.values()))
     whole = {**given, BACKGROUND: outside, FIELD: np.ones_like(outside)}
-    placed = {region: placed_mask(mask, frame=frame, size=image.size) for region, mask in whole.items()}
+    placed = {region: placed_share(mask, frame=frame, size=image.size) for region, mask in whole.items()}
     return {region: np.ascontiguousarray(mask[:, ::-1]) if side == "R" else mask for region, mask in placed.items()}
-
-
-def placed_mask(mask: NDArray[np.bool_], *, frame: Frame, size: int) -> NDArray[np.float32]:
-    """Return a mask as the square picture holds it, before it is mirrored.
-
-    Args:
-        mask: ``(H, W)`` bool, as the radiograph's file shows it.
-        frame: where the field of the radiograph lies in the picture.
-        size: side ``S`` of the picture.
-
-    Returns:
-        ``(S, S)`` float32: the share of each pixel that the mask covers.
-    """
-    box = frame.box
-    cut = mask[box.top : box.bottom, box.left : box.right].astype(np.float32)
-    resized = Image.fromarray(cut).resize((frame.width, frame.height), Image.Resampling.BILINEAR)
-    square = np.zeros((size, size), dtype=np.float32)
-    square[frame.top : frame.top + frame.height, frame.left : frame.left + frame.width] = np.asarray(resized)
-    return square
-
-
-def _read(path: Path) -> NDArray[np.bool_]:
-    try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image)
-    except (OSError, UnidentifiedImageError, SyntaxError) as cause:
-        raise CohortError(f"A mask is an intact PNG file, but {path.name} is not readable; save it again.") from cause
-    inside: NDArray[np.bool_] = (pixels[..., :3].max(axis=-1) if pixels.ndim == 3 else pixels) > 0
-    return inside

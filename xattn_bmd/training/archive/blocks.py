@@ -18,6 +18,7 @@ from xattn_bmd.config import ImageConfig
 from xattn_bmd.data.checks.cohort import check_cohort
 from xattn_bmd.data.checks.image_files import ImageMatch
 from xattn_bmd.data.cohort import Cohort
+from xattn_bmd.data.masks.match import MaskMatch
 from xattn_bmd.data.pictures.picture import read_picture
 from xattn_bmd.data.roles import CohortRoles
 from xattn_bmd.data.withheld import Known
@@ -133,6 +134,7 @@ def _problems(records: pd.DataFrame, roles: CohortRoles) -> list[str]:
         Cohort.from_table(records.reset_index(drop=True), roles=roles).table,
         roles=roles,
         images=ImageMatch(),
+        masks=MaskMatch(),
         require_target=False,
         require_images=False,
         read_images=False,

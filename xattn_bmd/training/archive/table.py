@@ -14,8 +14,7 @@ import pandas as pd
 from xattn_bmd.data.checks.image_files import image_files, image_name
 from xattn_bmd.data.checks.read_table import cell_text, header_names, text_rows
 from xattn_bmd.data.checks.table import SEX_NAMES, check_columns
-from xattn_bmd.data.cohort import config_beside
-from xattn_bmd.data.roles import CohortRoles
+from xattn_bmd.data.roles import CohortRoles, config_beside
 from xattn_bmd.errors import CohortError
 from xattn_bmd.training.archive.rows import Cells, Row
 from xattn_bmd.training.archive.survey import Survey

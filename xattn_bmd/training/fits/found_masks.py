@@ -62,7 +62,9 @@ def mask_table(
     built = [(networks[k] if networks else estimator.build(k)).to(device).eval() for k in range(estimator.seeds)]
     rows = torch.tensor(rows_of(study.cohort, radiograph_ids), dtype=torch.int64)
     rows = rows[torch.from_numpy(masks.has_mask[rows.numpy()])]
-    parts = [_block(built, study.images, masks, rows[torch.from_numpy(block)], device) for block in row_blocks(len(rows))]
+    parts = [
+        _block(built, study.images, masks, rows[torch.from_numpy(block)], device) for block in row_blocks(len(rows))
+    ]
     scores = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(MASK_COLUMNS[-3:]))
     cohort, each = study.cohort, rows.tolist()
     columns = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ def cohort_facts(cohort: Cohort, *, images: str) -> dict[str, Any]:
 
     Returns:
         ``images_without_row`` is the number of image files that belong to no row, None where no folder was given;
+        ``masks`` is the number of radiographs with a mask, None where no masks were given, and where they lie is left
+        out of ``roles``;
         ``missing`` counts the rows without a value of each variable.
     """
     return {
@@ -56,17 +59,18 @@ def cohort_facts(cohort: Cohort, *, images: str) -> dict[str, Any]:
         "images": images,
         "rows": len(cohort),
         "images_without_row": None if cohort.images.folder is None else len(cohort.images.without_row),
+        "masks": None if cohort.masks.folder is None else len(cohort.masks.paths),
         "radiographs": len(cohort),
         "patients": len(set(cohort.patient_ids)),
         "missing": {name: int((~present(cohort.table[name])).sum()) for name in cohort.schema.names},
         "simulated": cohort.roles.simulated,
-        "roles": cohort.roles.to_dict(),
+        "roles": replace(cohort.roles, masks=None).to_dict(),
     }
 
 
 def same_facts(present: str, wanted: str) -> bool:
-    """Tell whether two texts of ``cohort.json`` are of one run; image files without a row are no part of it."""
-    apart = {"images_without_row": None}
+    """Tell whether two texts of ``cohort.json`` are of one run; files without a row and masks are no part of it."""
+    apart = {"images_without_row": None, "masks": None}
     try:
         return bool(json.loads(present) | apart == json.loads(wanted) | apart)
     except (json.JSONDecodeError, TypeError):

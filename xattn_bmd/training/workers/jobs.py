@@ -48,11 +48,10 @@ class SharedStudy:
     def sent_elsewhere(self) -> SharedStudy:
         """Return the study for workers that have a folder of their own to work in."""
         cohort = self.study.cohort
-        paths = {name: path.absolute() for name, path in cohort.images.paths.items()}
-        masks = {name: path.absolute() for name, path in cohort.masks.paths.items()}
-        cohort = replace(
-            cohort, images=replace(cohort.images, paths=paths), masks=replace(cohort.masks, paths=masks)
+        images, masks = (
+            {name: path.absolute() for name, path in match.paths.items()} for match in (cohort.images, cohort.masks)
         )
+        cohort = replace(cohort, images=replace(cohort.images, paths=images), masks=replace(cohort.masks, paths=masks))
         return replace(self, study=replace(self.study, cohort=cohort), remote=True)
 
     @cached_property

@@ -1,0 +1,1 @@
+"""Masks of anatomy beside the radiographs: matched by id, read, placed like the pictures, stored, opened."""
