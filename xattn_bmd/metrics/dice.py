@@ -35,4 +35,5 @@ def dice(found: NDArray[np.bool_], drawn: NDArray[np.bool_]) -> NDArray[np.float
         )
     axes = tuple(range(1, found.ndim))
     both, total = (found & drawn).sum(axes), found.sum(axes) + drawn.sum(axes)
-    return np.divide(2.0 * both, total, out=np.full(len(found), np.nan), where=total > 0)
+    overlap: NDArray[np.float64] = np.divide(2.0 * both, total, out=np.full(len(found), np.nan), where=total > 0)
+    return overlap

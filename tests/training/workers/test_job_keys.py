@@ -76,7 +76,7 @@ STORED_SETTINGS = """
 
 def test_a_fit_that_was_stored_before_later_settings_came_keeps_its_key(study):
     decided = ["xattn-bmd-fit-1", json.loads(STORED_SETTINGS), study.plan.hash, study.cohort.fingerprint]
-    rest = [asdict(JOB), None, asdict(INPUTS)]
+    rest = [asdict(JOB), None, {"pictures": INPUTS.pictures, "weights": INPUTS.weights}]
     stored = hashlib.sha256(json.dumps([*decided, *rest], sort_keys=True).encode()).hexdigest()
     assert job_key(study, JOB, inputs=INPUTS) == stored
 
@@ -91,6 +91,10 @@ def test_a_fit_that_was_stored_before_later_settings_came_keeps_its_key(study):
         {"training": {"averaging": "swa"}},
         {"training": {"averaged_epochs": 3}},
         {"training": {"test_views": 3}},
+        {"model": {"mask_head": "unet"}},
+        {"model": {"mask_width": 8}},
+        {"training": {"mask_weight": 0.2}},
+        {"training": {"task_weights": "uncertainty"}},
     ],
 )
 def test_a_later_setting_that_is_used_changes_the_key(study, change):
@@ -99,6 +103,13 @@ def test_a_later_setting_that_is_used_changes_the_key(study, change):
     other = replace(study, config=replace(config, **changed))
     assert job_key(other, JOB, inputs=INPUTS) != job_key(study, JOB, inputs=INPUTS)
     assert study_key(other, INPUTS) != study_key(study, INPUTS)
+
+
+def test_other_masks_are_another_fit_of_what_looks_at_pictures_alone(study):
+    other, third = (replace(INPUTS, masks=digit * 64) for digit in "de")
+    assert len({job_key(study, JOB, inputs=inputs) for inputs in (INPUTS, other, third)}) == 3
+    ridge = replace(JOB, model="ridge")
+    assert job_key(study, ridge, inputs=other) == job_key(study, ridge, inputs=INPUTS)
 
 
 def test_every_fit_of_a_comparison_has_a_key_of_its_own(study):

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from xattn_bmd.data.dataset import CohortImages, row_blocks
-from xattn_bmd.data.masks.opened import CohortMasks
 from xattn_bmd.metrics.dice import dice
 from xattn_bmd.metrics.tables.masks import MASK_COLUMNS
 from xattn_bmd.models.network import FusionNetwork
@@ -55,32 +54,30 @@ def mask_table(
     Returns:
         :data:`~xattn_bmd.metrics.tables.masks.MASK_COLUMNS`; None for a model without a mask head.
     """
-    masks = study.images.masks if estimator.has_mask_head else None
-    if masks is None:
+    if not estimator.has_mask_head:
         return None
     device = torch_device(study.config.training.accelerator)
     built = [(networks[k] if networks else estimator.build(k)).to(device).eval() for k in range(estimator.seeds)]
     rows = torch.tensor(rows_of(study.cohort, radiograph_ids), dtype=torch.int64)
-    rows = rows[torch.from_numpy(masks.has_mask[rows.numpy()])]
-    parts = [
-        _block(built, study.images, masks, rows[torch.from_numpy(block)], device) for block in row_blocks(len(rows))
-    ]
-    scores = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(MASK_COLUMNS[-3:]))
-    cohort, each = study.cohort, rows.tolist()
+    scores = pd.concat(
+        [_block(built, study.images, rows[torch.from_numpy(block)], device) for block in row_blocks(len(rows))]
+    )
+    cohort, each = study.cohort, scores.index.tolist()
     columns = {
         "radiograph_id": [cohort.radiograph_ids[row] for row in each],
         "patient_id": [cohort.patient_ids[row] for row in each],
         "site": [cohort.sites[row] for row in each],
     }
     fit = {"model": job.model, "repeat": job.repeat, "fold": job.fold}
-    return pd.concat([pd.DataFrame(columns).assign(**fit), scores], axis=1)[list(MASK_COLUMNS)]
+    return pd.concat([pd.DataFrame(columns).assign(**fit), scores.reset_index(drop=True)], axis=1)[list(MASK_COLUMNS)]
 
 
-def _block(
-    networks: Sequence[FusionNetwork], images: CohortImages, masks: CohortMasks, row: Tensor, device: torch.device
-) -> pd.DataFrame:
-    image, drawn = images.pixels(row, device), masks.take(row, device)[0] > INSIDE
-    found = mask_probability(networks, image) > INSIDE
-    both = [mask.cpu().numpy() for mask in (found, drawn)]
+def _block(networks: Sequence[FusionNetwork], images: CohortImages, row: Tensor, device: torch.device) -> pd.DataFrame:
+    """Return the last three of the columns, indexed by the rows that have a mask."""
+    masked = images.masked(row, device)
+    assert masked is not None, "a comparison with a mask head refuses a cohort without masks"
+    drawn, known = (part.cpu().numpy() for part in masked)
+    both = mask_probability(networks, images.pixels(row, device)).cpu().numpy()[known] > INSIDE, drawn[known] > INSIDE
     shares = [mask.mean(axis=(1, 2, 3)) for mask in both]
-    return pd.DataFrame({"dice": dice(*both), "found_share": shares[0], "mask_share": shares[1]})
+    columns = {"dice": dice(*both), "found_share": shares[0], "mask_share": shares[1]}
+    return pd.DataFrame(columns, index=row.numpy()[known])
