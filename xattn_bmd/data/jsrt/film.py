@@ -36,8 +36,8 @@ def film_levels(content: bytes, *, name: str) -> NDArray[np.uint16]:
         CohortError: if the length, a level or the whole picture is impossible.
 
     Source:
-        Shiraishi et al., AJR 2000; 174:71-74 (size, depth, pixel); the order of the bytes and the polarity are as
-        public programs for these files read them.
+        JSRT's own pages and Shiraishi et al., AJR 2000; 174:71-74: size, depth, pixel, no header, big-endian.  The
+        polarity is what the many public programs that invert these files agree on.
     """
     if len(content) != _BYTES:
         raise CohortError(
