@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from xattn_bmd.data.cohort import Cohort as Cohort
     from xattn_bmd.data.datamodule import CohortDataModule as CohortDataModule
     from xattn_bmd.data.folds import FoldPlan as FoldPlan
+    from xattn_bmd.data.jsrt.convert import convert_jsrt as convert_jsrt
     from xattn_bmd.data.radiograph import read_radiograph as read_radiograph
     from xattn_bmd.errors import XattnBmdError as XattnBmdError
     from xattn_bmd.explanation.counterfactual.slopes import counterfactual_slopes as counterfactual_slopes
@@ -69,6 +70,7 @@ _HOMES = {
     "XattnBmdError": "errors",
     "build_network": "models.network",
     "compare": "training.crossval",
+    "convert_jsrt": "data.jsrt.convert",
     "counterfactual_slopes": "explanation.counterfactual.slopes",
     "draw_hips": "simulate.subjects",
     "evaluate": "training.external",

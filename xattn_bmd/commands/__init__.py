@@ -10,6 +10,7 @@ from collections.abc import Callable
 from xattn_bmd.commands.cohort import check_command, simulate_command
 from xattn_bmd.commands.comparison import compare_command, demo_command
 from xattn_bmd.commands.explain import explain_command
+from xattn_bmd.commands.jsrt import jsrt_command
 from xattn_bmd.commands.prediction import evaluate_command, predict_command
 from xattn_bmd.commands.report import report_command
 from xattn_bmd.commands.tune import study_command, tune_command
@@ -17,6 +18,7 @@ from xattn_bmd.commands.tune import study_command, tune_command
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo_command,
     "simulate": simulate_command,
+    "jsrt": jsrt_command,
     "check": check_command,
     "compare": compare_command,
     "predict": predict_command,
