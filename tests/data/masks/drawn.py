@@ -31,6 +31,6 @@ def drawn_cohort(root: Path, *, n: int = 6, without: tuple[int, ...] = ()) -> Co
 def drawn(row: int) -> NDArray[np.uint8]:
     """Return the mask of a row, 255 inside, as its radiograph's file shows it."""
     mask = np.zeros(SHAPE, dtype=np.uint8)
-    top, left = FIRST_ROW + 3 * row, FIRST_COLUMN + 10 * row
+    top, left = FIRST_ROW + 3 * (row % 10), FIRST_COLUMN + 10 * (row % 10)
     mask[top : top + SIDE, left : left + SIDE] = 255
     return mask
