@@ -25,6 +25,34 @@ if TYPE_CHECKING:
     from xattn_bmd.data.cohort import Cohort
 
 
+class DeviceMasks:
+    """The masks of a cohort on a device.
+
+    Args:
+        placed: ``(N, S, S)`` uint8 as they are stored.
+        has_mask: ``(N,)`` bool.
+        right_side: ``(N,)`` bool, True for right hips, whose masks are mirrored like their pictures.
+        device: where batches are wanted.
+    """
+
+    def __init__(
+        self,
+        placed: NDArray[np.uint8],
+        has_mask: NDArray[np.bool_],
+        right_side: NDArray[np.bool_],
+        device: torch.device,
+    ) -> None:
+        self._store = RowStore(placed, device=device)
+        self._has_mask, self._right_side = (torch.from_numpy(part).to(device) for part in (has_mask, right_side))
+
+    def take(self, row: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``(B, 1, S, S)`` float32 masks of some rows, turned like their pictures, and ``(B,)`` who has one."""
+        mask = self._store.take(row).to(torch.float32)
+        row = row.to(self._right_side.device)
+        turned = torch.where(self._right_side[row][:, None, None], mask.flip(-1), mask)
+        return turned[:, None], self._has_mask[row]
+
+
 class CohortMasks:
     """Masks of the ``N`` radiographs of a cohort; nothing is read before the first is asked for.
 
@@ -47,7 +75,7 @@ class CohortMasks:
     ) -> None:
         self._rows, self._match, self._right_side = dict(rows), match, right_side
         self._image, self._folder = image, folder
-        self._stores: dict[torch.device, RowStore] = {}
+        self._stores: dict[torch.device, DeviceMasks] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """What travels to another process: where the masks lie; that process opens them for itself."""
@@ -86,11 +114,8 @@ class CohortMasks:
             device: where they are wanted.
         """
         if device not in self._stores:
-            self._stores[device] = RowStore(self.placed, device=device)
-        mask = self._stores[device].take(row).to(torch.float32)
-        host = row.cpu().numpy()
-        right, known = (torch.from_numpy(part[host]).to(device) for part in (self._right_side, self.has_mask))
-        return torch.where(right[:, None, None], mask.flip(-1), mask)[:, None], known
+            self._stores[device] = DeviceMasks(self.placed, self.has_mask, self._right_side, device)
+        return self._stores[device].take(row)
 
 
 def cohort_masks(cohort: Cohort, cache: ImageCache, *, image: ImageConfig, folder: Path) -> CohortMasks | None:
