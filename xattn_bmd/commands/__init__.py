@@ -11,7 +11,7 @@ from xattn_bmd.commands.cohort import check_command, simulate_command
 from xattn_bmd.commands.comparison import compare_command, demo_command
 from xattn_bmd.commands.explain import explain_command
 from xattn_bmd.commands.jsrt import jsrt_command
-from xattn_bmd.commands.prediction import evaluate_command, predict_command
+from xattn_bmd.commands.prediction import evaluate_command, predict_command, segment_command
 from xattn_bmd.commands.report import report_command
 from xattn_bmd.commands.tune import study_command, tune_command
 
@@ -22,6 +22,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "check": check_command,
     "compare": compare_command,
     "predict": predict_command,
+    "segment": segment_command,
     "report": report_command,
     "evaluate": evaluate_command,
     "tune": tune_command,

@@ -61,6 +61,39 @@ def predict_command(
         print(f"{done.problems} radiographs could not be estimated: {done.problems_table}")
 
 
+def segment_command(
+    predictor: str,
+    cohort: str,
+    *,
+    out: str,
+    images: str | None = None,
+    masks: str | None = None,
+    config: str | None = None,
+) -> None:
+    """Draw the mask that a model with a mask head finds in every radiograph; measure it where one was drawn by hand.
+
+    Args:
+        predictor: RUN/MODEL of a finished comparison, or a saved predictor.
+        cohort: the clinical table (CSV), of which only the ids are read.
+        out: folder for one RADIOGRAPH_ID.png each and segment.csv.
+        images: folder of the radiographs.
+        masks: folder of masks to compare with, as for compare.
+        config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
+    """
+    from pathlib import Path
+
+    from xattn_bmd import Cohort, Predictor
+    from xattn_bmd.atomic import atomic_write
+
+    loaded = Predictor.load(predictor)
+    found = loaded.segment(Cohort.from_csv(cohort, images=images, masks=masks, config=config), out=out)
+    table = Path(out) / "segment.csv"
+    atomic_write(table, found.to_csv(index=False))
+    print(f"{len(found)} radiographs segmented: {table}" + (SIMULATED if loaded.simulated else ""))
+    if found["dice"].notna().any():
+        print(f"mean Dice {found['dice'].mean():.3f} over {found['dice'].notna().sum()} radiographs with a mask")
+
+
 def evaluate_command(
     predictor: str, cohort: str, *, out: str, images: str | None = None, config: str | None = None
 ) -> None:
