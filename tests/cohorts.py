@@ -37,6 +37,18 @@ def write_cohort(root: Path, *, n: int = 40, size: int = 48, seed: int = 0, role
     return root / "cohort.csv"
 
 
+def draw_masks(table: Path, folder: Path, *, without: tuple[str, ...] = ()) -> Path:
+    """Write a mask of the bright disc of each made-up hip."""
+    folder.mkdir()
+    for row in pd.read_csv(table).itertuples():
+        if row.radiograph_id in without:
+            continue
+        down, along = np.mgrid[:48, :48] / 48 - 0.5
+        disc = np.hypot(down, along - (0.15 if row.side == "R" else -0.15)) < 0.15 + 0.25 * (row.fn_bmd - 0.5)
+        Image.fromarray(disc.astype(np.uint8) * 255).save(folder / f"{row.radiograph_id}.png")
+    return folder
+
+
 def _table(n: int, generator: np.random.Generator) -> pd.DataFrame:
     patients = [f"p{number - number // 8:03d}" for number in range(n)]
     person = {name: generator.normal(size=3) for name in dict.fromkeys(patients)}

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.cohorts import write_cohort
+from tests.cohorts import draw_masks, write_cohort
 from tests.training.settings import TINY, tiny
 from xattn_bmd import Cohort, CohortDataModule, DensityModule, FoldPlan, Predictor, build_network, compare, load_run
 from xattn_bmd.cli import main
@@ -22,18 +22,6 @@ HEAD = replace(TINY.model, mask_head="unet", mask_width=4)
 TRAINING = replace(TINY.training, epochs=8, patience=8, learning_rate=3e-3)
 SETTINGS = tiny(models=("image_only", "concat", "metadata_only"), folds=2, model=HEAD, training=TRAINING)
 WITHOUT = ("hip_003", "hip_010")
-
-
-def draw_masks(table, folder, *, without=()):
-    """Write a mask of the bright disc of each made-up hip."""
-    folder.mkdir()
-    for row in pd.read_csv(table).itertuples():
-        if row.radiograph_id in without:
-            continue
-        down, along = np.mgrid[:48, :48] / 48 - 0.5
-        disc = np.hypot(down, along - (0.15 if row.side == "R" else -0.15)) < 0.15 + 0.25 * (row.fn_bmd - 0.5)
-        Image.fromarray(disc.astype(np.uint8) * 255).save(folder / f"{row.radiograph_id}.png")
-    return folder
 
 
 @pytest.fixture(scope="module")

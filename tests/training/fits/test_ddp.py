@@ -11,8 +11,9 @@ import torch
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from torch.utils.data import DataLoader
 
+from tests.cohorts import draw_masks
 from tests.training.settings import tiny
-from xattn_bmd import CohortDataModule, DensityModule, FoldPlan, build_network
+from xattn_bmd import Cohort, CohortDataModule, DensityModule, FoldPlan, build_network
 from xattn_bmd.config import TrainingConfig
 from xattn_bmd.errors import ConfigError, RunError
 from xattn_bmd.training.fits.callbacks import BestWeights, History
@@ -84,6 +85,31 @@ def _check_processes(folder, module):
     processes = list((folder / "two").glob("process_*.npz"))
     assert len(processes) == 2
     assert all(np.load(path)["threads"] == TRAINING.threads for path in processes)
+
+
+def test_two_devices_share_a_mask_head_and_learned_task_weights(cohort_table, tmp_path):
+    masks = draw_masks(cohort_table, tmp_path / "masks", without=("hip_001", "hip_002"))
+    cohort = Cohort.from_csv(cohort_table, masks=masks)
+    training = replace(TRAINING, devices=2, epochs=1, task_weights="uncertainty")
+    config = replace(CONFIG, training=training, model=replace(CONFIG.model, mask_head="unet", mask_width=4))
+    data = CohortDataModule(
+        cohort, plan=FoldPlan.make(cohort, folds=3), batch_size=4, use_masks=True, image=config.image
+    )
+    torch.manual_seed(0)
+    network = build_network(
+        fusion="image_only", schema=data.schema, config=config.model, target_mean=0.8, target_sd=0.15
+    )
+    module, before = DensityModule(network, config=training), {}
+    before |= {name: value.clone() for name, value in module.state_dict().items()}
+    trainer = build_trainer(config, best=BestWeights(), history=History())
+    trainer.callbacks.append(Watch(tmp_path))
+    trainer.fit(module, datamodule=data)
+    first, second = (np.load(tmp_path / f"rank_{rank}.npz") for rank in (0, 1))
+    learned = [name for name, _ in module.named_parameters()]
+    assert {"balance.log_variance", "network.mask_head.last.0.weight"} <= set(learned)
+    for name in learned:
+        np.testing.assert_array_equal(first[name], second[name])
+        assert not np.array_equal(first[name], before[name].numpy()), name
 
 
 @pytest.mark.parametrize("rows", range(3, 40))

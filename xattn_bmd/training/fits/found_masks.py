@@ -67,9 +67,12 @@ def mask_table(
         "radiograph_id": [cohort.radiograph_ids[row] for row in each],
         "patient_id": [cohort.patient_ids[row] for row in each],
         "site": [cohort.sites[row] for row in each],
+        "model": job.model,
+        "repeat": job.repeat,
+        "fold": job.fold,
     }
-    fit = {"model": job.model, "repeat": job.repeat, "fold": job.fold}
-    return pd.concat([pd.DataFrame(columns).assign(**fit), scores.reset_index(drop=True)], axis=1)[list(MASK_COLUMNS)]
+    table = pd.concat([pd.DataFrame(columns, index=range(len(each))), scores.reset_index(drop=True)], axis=1)
+    return table[list(MASK_COLUMNS)]
 
 
 def _block(networks: Sequence[FusionNetwork], images: CohortImages, row: Tensor, device: torch.device) -> pd.DataFrame:
