@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from xattn_bmd.atomic import atomic_write
 from xattn_bmd.errors import SimulationError
 from xattn_bmd.simulate.assets import asset_fingerprint
+from xattn_bmd.simulate.chest.cohort import simulate_chests
+from xattn_bmd.simulate.chest.presets import CHEST_PRESETS, ChestPresetName
 from xattn_bmd.simulate.dicom import dicom_bytes
 from xattn_bmd.simulate.folder import claim, csv_text, fill
 from xattn_bmd.simulate.given_people import given_hips
 from xattn_bmd.simulate.hip import simulate_hip
 from xattn_bmd.simulate.person import Hip, Scale
-from xattn_bmd.simulate.presets import PresetName
+from xattn_bmd.simulate.presets import PRESETS, PresetName
 from xattn_bmd.simulate.subjects import draw_hips
 from xattn_bmd.simulate.truth import AREAL_STEP, load_truth, truth_bytes
 
@@ -64,7 +66,7 @@ def simulate_cohort(
     out: str | Path,
     *,
     n: int | None = None,
-    preset: PresetName | None = None,
+    preset: PresetName | ChestPresetName | None = None,
     subjects: str | Path | pd.DataFrame | None = None,
     scale: Scale | None = None,
     repeats: int = 1,
@@ -73,24 +75,28 @@ def simulate_cohort(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Simulate a cohort of hips: DICOM files, clinical table, roles and truth.
+    """Simulate a cohort of hips or of chests: DICOM files, clinical table, roles and truth.
 
     Writes ``out/images/<radiograph_id>.dcm``, ``out/truth/<radiograph_id>.npz``, ``out/truth/truth.csv``
     (and ``rows.csv``: which row of a table of people each radiograph shows),
-    ``out/cohort.yaml`` and, last, ``out/cohort.csv``. The same settings give the same files bit for bit, in any order
-    and with any number of workers. A run that was interrupted continues where it stopped.
+    ``out/cohort.yaml`` and, last, ``out/cohort.csv``; chests also have ``out/masks/clavicle/<radiograph_id>.png``. The
+    same settings give the same files bit for bit, in any order and with any number of workers. A run that was
+    interrupted continues where it stopped.
 
     Args:
         out: the folder; new, empty, or one that the same settings began.
-        n: number of hips, 233 unless stated; about 8 % of the patients contribute two.
+        n: number of hips, 233 unless stated, about 8 % of whose patients contribute two; or of chests, 1600 unless
+            stated.
         preset: the people and their hospitals: ``"hcs"`` (age 71.6-80.6, 48.9 % women; taken unless stated),
             ``"screening"`` (age 50-85), the external hospitals ``"external_c"`` and ``"external_d"``, or
-            ``"pretraining"`` (other femora and processing than all of these); all on the Lunar scale.
+            ``"pretraining"`` (other femora and processing than all of these). Chest radiographs with clavicle masks
+            and lumbar density: ``"chest"``, and the external hospital ``"chest_external"``; that clavicular mineral
+            goes with lumbar density by r = 0.85 is assumed. All on the Lunar scale.
         subjects: a table of real people with a measured density, in place of ``n`` and ``preset``; see
             :func:`~xattn_bmd.simulate.given_people.given_hips` for its columns.
         scale: device scale of the table's densities and of the labels, ``"lunar"`` or ``"hologic"``; asked for with
             ``subjects``, Lunar without.
-        repeats: radiographs of each hip, each positioned and exposed anew; the label stays.
+        repeats: radiographs of each hip or chest, each positioned and exposed anew; the label stays.
         seed: 0 or more.  One seed draws the same bones and ids for every preset: take another one for people on whom a
             model is to be validated.
         size: rows and columns of each picture; even, 64 to 4096.
@@ -112,8 +118,16 @@ def simulate_cohort(
         ('cohort.csv', 3)
     """
     _check(size, workers, repeats)
-    hips = _people(n=n, preset=preset, subjects=subjects, scale=scale, seed=seed)
-    root = Path(out)
+    _check_people(n=n, preset=preset, subjects=subjects, scale=scale)
+    root, processes = Path(out), workers or os.cpu_count() or 1
+    if preset == "chest" or preset == "chest_external":
+        return simulate_chests(
+            root, n=n, preset=preset, repeats=repeats, seed=seed, size=size, workers=processes, progress=progress
+        )
+    if subjects is not None:
+        hips = given_hips(subjects, seed=seed, scale=scale)
+    else:
+        hips = draw_hips(n=_HIPS if n is None else n, preset=preset or _PRESET, seed=seed)
     people = {"subjects": _digest(hips), "scale": scale} if subjects is not None else {"n": len(hips)}
     drawn = {} if subjects is not None else {"preset": preset or _PRESET}
     made = {"seed": seed, "size": size, "repeats": repeats}
@@ -124,31 +138,11 @@ def simulate_cohort(
         visits,
         names=_names,
         contents=functools.partial(_contents, seed, size),
-        workers=workers or os.cpu_count() or 1,
+        workers=processes,
         progress=progress,
     )
     _write_tables(root, visits, scale=scale or "lunar")
     return root / "cohort.csv"
-
-
-def _people(
-    *,
-    n: int | None,
-    preset: PresetName | None,
-    subjects: str | Path | pd.DataFrame | None,
-    scale: Scale | None,
-    seed: int,
-) -> tuple[Hip, ...]:
-    if subjects is None:
-        if scale not in (None, "lunar"):
-            raise SimulationError(f"People of a preset are on the Lunar scale, but scale is {scale!r}; leave it out.")
-        return draw_hips(n=_HIPS if n is None else n, preset=preset or _PRESET, seed=seed)
-    if n is not None or preset is not None:
-        raise SimulationError(
-            f"People come from a table or from a preset, but subjects and {'n' if n is not None else 'preset'} were "
-            "both given; leave one out."
-        )
-    return given_hips(subjects, seed=seed, scale=scale)
 
 
 def _digest(hips: tuple[Hip, ...]) -> str:
@@ -164,6 +158,21 @@ def _check(size: int, workers: int | None, repeats: int) -> None:
         raise SimulationError(f"The simulation needs at least 1 worker, but workers is {workers}; ask for 1 or more.")
     if repeats < 1:
         raise SimulationError(f"Each hip needs at least 1 radiograph, but repeats is {repeats}; ask for 1 or more.")
+
+
+def _check_people(
+    *, n: int | None, preset: str | None, subjects: str | Path | pd.DataFrame | None, scale: Scale | None
+) -> None:
+    known = (*PRESETS, *CHEST_PRESETS)
+    if preset is not None and preset not in known:
+        raise SimulationError(f"The preset must be one of {', '.join(known)}, but it is {preset!r}; name another.")
+    if subjects is None and scale not in (None, "lunar"):
+        raise SimulationError(f"People of a preset are on the Lunar scale, but scale is {scale!r}; leave it out.")
+    if subjects is not None and (n is not None or preset is not None):
+        raise SimulationError(
+            f"People come from a table or from a preset, but subjects and {'n' if n is not None else 'preset'} were "
+            "both given; leave one out."
+        )
 
 
 def _names(hip: Hip) -> tuple[str, str]:
