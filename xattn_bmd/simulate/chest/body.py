@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_bmd.simulate.anatomy import Tissue, smooth_noise
-from xattn_bmd.simulate.chest.thorax import Stance, Thorax
+from xattn_bmd.simulate.chest.thorax import Stance, Thorax, Values
 from xattn_bmd.simulate.presets import Sex
 from xattn_bmd.simulate.projection import Beam
 from xattn_bmd.simulate.xray import smooth_coarsely
@@ -81,7 +81,7 @@ def body_tissue(person: np.random.Generator, *, build: Build, thorax: Thorax, st
     return Tissue(muscle.astype(np.float32), (skin - lean + (1 - build.gland) * breast).astype(np.float32))
 
 
-def _envelope(x: Image, z: Image, build: Build, thorax: Thorax, stance: Stance, *, inset: float) -> Image:
+def _envelope(x: Values, z: Values, build: Build, thorax: Thorax, stance: Stance, *, inset: float) -> Values:
     """Return the depth of the body, its surface moved inwards by ``inset``, mm."""
     grow = build.wall + build.fat - inset
     trunk = _trunk(x, z, thorax, grow=grow)
@@ -89,11 +89,11 @@ def _envelope(x: Image, z: Image, build: Build, thorax: Thorax, stance: Stance, 
     for side, raised in zip((1, -1), stance.raised, strict=True):
         parts.append(_shoulder(side * x, z, build, thorax, raised=raised, inset=inset))
         parts.append(_arm(side * x, z, thorax, raised=raised, grow=0.55 * grow))
-    depth: Image = np.maximum.reduce(parts)
+    depth: Values = np.maximum.reduce(parts)
     return depth
 
 
-def _trunk(x: Image, z: Image, thorax: Thorax, *, grow: float) -> Image:
+def _trunk(x: Values, z: Values, thorax: Thorax, *, grow: float) -> Values:
     """Return ribs, chest muscles and abdomen; towards the armpit the muscles of shoulder and back widen the trunk."""
     tall = thorax.tall
     level = np.clip((z / tall + 100) / 300, 0, 1)
@@ -101,15 +101,16 @@ def _trunk(x: Image, z: Image, thorax: Thorax, *, grow: float) -> Image:
     wide = wide - 14 * np.clip((-z / tall - 110) / 90, 0, 1) ** 2
     deep = thorax.half_depth * (1 - 0.30 * level**2.2) + 2 + grow
     cut = 1 / (1 + np.exp((z / tall - 138) / 12))
-    return 2 * deep * np.sqrt(np.maximum(1 - np.abs(x / wide) ** 3, 0)) * cut
+    depth: Values = 2 * deep * np.sqrt(np.maximum(1 - np.abs(x / wide) ** 3, 0)) * cut
+    return depth
 
 
-def _neck(x: Image, z: Image, build: Build, thorax: Thorax, *, inset: float) -> Image:
+def _neck(x: Values, z: Values, build: Build, thorax: Thorax, *, inset: float) -> Values:
     half = build.neck - 0.75 * inset + 10 * np.clip((150 * thorax.tall - z) / 60, 0, 1)
     return 2 * (68 - 0.4 * inset) * np.sqrt(np.maximum(1 - (x / half) ** 2, 0)) * (z > 90)
 
 
-def _shoulder(x: Image, z: Image, build: Build, thorax: Thorax, *, raised: float, inset: float) -> Image:
+def _shoulder(x: Values, z: Values, build: Build, thorax: Thorax, *, raised: float, inset: float) -> Values:
     """Return the slope from neck to shoulder, rounded over the joint; ``x`` grows outwards."""
     wide, tall = thorax.shoulder, thorax.tall
     edge = 186.0 * wide + 0.8 * build.fat
@@ -122,10 +123,11 @@ def _shoulder(x: Image, z: Image, build: Build, thorax: Thorax, *, raised: float
     inward = np.clip((edge - inset - x) / 34.0, 0, 1)
     fading = 1 / (1 + np.exp(-(z / tall - 56) / 22))
     depth = 2 * thick * np.sqrt(1 - (1 - rim) ** 2) * np.sqrt(1 - (1 - inward) ** 2)
-    return depth * fading * (x > 0)
+    shown: Values = depth * fading * (x > 0)
+    return shown
 
 
-def _arm(x: Image, z: Image, thorax: Thorax, *, raised: float, grow: float) -> Image:
+def _arm(x: Values, z: Values, thorax: Thorax, *, raised: float, grow: float) -> Values:
     wide, tall = thorax.shoulder, thorax.tall
     start, end = (170.0 * wide, 96.0 * tall + raised), (250.0 * wide, -150.0 * tall)
     run, fall = end[0] - start[0], end[1] - start[1]
@@ -133,13 +135,14 @@ def _arm(x: Image, z: Image, thorax: Thorax, *, raised: float, grow: float) -> I
     along = ((x - start[0]) * run + (z - start[1]) * fall) / length
     apart = ((x - start[0]) * fall - (z - start[1]) * run) / length
     radius = 33.0 + grow - 0.03 * np.clip(along, 0, length)
-    return 2 * np.sqrt(np.maximum(radius**2 - apart**2 - np.minimum(along, 0) ** 2, 0)) * (along < length)
+    path: Values = 2 * np.sqrt(np.maximum(radius**2 - apart**2 - np.minimum(along, 0) ** 2, 0)) * (along < length)
+    return path
 
 
-def _breasts(x: Image, z: Image, build: Build, thorax: Thorax, stance: Stance) -> Image:
+def _breasts(x: Values, z: Values, build: Build, thorax: Thorax, stance: Stance) -> Values:
     if build.breast <= 0:
         return np.zeros(np.broadcast_shapes(x.shape, z.shape), dtype=np.float32)
-    total: Image | float = 0.0
+    total: Values | float = 0.0
     for side in (1, -1):
         at, _ = stance.shift(side * 0.56 * thorax.half_width, thorax.half_depth, 0)
         across = (x - at) / (build.breast_radius * 1.12)

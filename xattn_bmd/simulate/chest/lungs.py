@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_bmd.simulate.chest.thorax import Stance, Thorax
+from xattn_bmd.simulate.chest.thorax import Stance, Thorax, Values
 
 Image = NDArray[np.float32]
 _DOMES = ((68.0, -84.0), (-70.0, -71.0))
@@ -88,25 +88,26 @@ def air_path(x: Image, z: Image, *, thorax: Thorax, organs: Organs, stance: Stan
     return lung.astype(np.float32), _windpipe(x, z, thorax=thorax, stance=stance).astype(np.float32)
 
 
-def _half_chord(x: Image, z: Image, thorax: Thorax) -> Image:
+def _half_chord(x: Values, z: Values, thorax: Thorax) -> Values:
     width = np.maximum(thorax.width(z), 1e-3)
     across = np.abs((x - thorax.midline(z)) / width)
-    return (
+    chord: Values = (
         thorax.depth(z)
         * (1 - 0.5 * thorax.level(z) ** 6)
         * np.sqrt(np.maximum(1 - across * across * np.sqrt(across), 0))
         * (thorax.level(z) < 1)
     )
+    return chord
 
 
-def _diaphragm(x: Image, *, thorax: Thorax, organs: Organs, stance: Stance) -> Image:
+def _diaphragm(x: Values, *, thorax: Thorax, organs: Organs, stance: Stance) -> Values:
     """Return the height of the diaphragm at every ``x``, ``(1, W)``."""
     heights = dome_heights(organs, thorax=thorax, stance=stance)
     left, right = (_dome(x, (at, high), thorax, organs) for (at, _), high in zip(_DOMES, heights, strict=True))
     return np.maximum(left, right)
 
 
-def _below(z: Image, half: Image, *, top: Image) -> Image:
+def _below(z: Values, half: Values, *, top: Values) -> Values:
     """Return the part of each chord through the cavity that lies in or under the diaphragm."""
     reach = np.sqrt(np.maximum(top - z, 0) / 0.0052)
     middle = 16.0
@@ -114,22 +115,23 @@ def _below(z: Image, half: Image, *, top: Image) -> Image:
     return np.where(top > z, np.clip(covered, 0, 2 * half), 0)
 
 
-def _dome(x: Image, at: tuple[float, float], thorax: Thorax, organs: Organs) -> Image:
+def _dome(x: Values, at: tuple[float, float], thorax: Thorax, organs: Organs) -> Values:
     centre, height = at[0] * thorax.half_width / 140, at[1]
     outwards = (x - centre) * math.copysign(1.0, centre)
     outer = np.clip(outwards / (thorax.half_width - abs(centre) + 2), 0, 1)
     inner = np.clip(-outwards / 95.0, 0, 1.6)
     fall = organs.fall * _OUTER_FALL
-    return height - fall * (1 - np.sqrt(1 - outer**2)) - _INNER_FALL * inner**2 - 300 * (outwards < -130)
+    edge: Values = height - fall * (1 - np.sqrt(1 - outer**2)) - _INNER_FALL * inner**2 - 300 * (outwards < -130)
+    return edge
 
 
-def _mediastinum(x: Image, z: Image, *, top: Image, thorax: Thorax, organs: Organs, stance: Stance) -> Image:
+def _mediastinum(x: Values, z: Values, *, top: Values, thorax: Thorax, organs: Organs, stance: Stance) -> Values:
     """Return the path through heart, great vessels and spine with its muscles, mm."""
     wide, tall = thorax.half_width / 140, thorax.tall
     size = organs.heart * wide
     lifted = np.maximum(z, top)
 
-    def blob(at: tuple[float, float, float], radii: tuple[float, float, float], turned: float = 0.0) -> Image:
+    def blob(at: tuple[float, float, float], radii: tuple[float, float, float], turned: float = 0.0) -> Values:
         u, v = stance.shift(at[0] * wide, at[1], at[2] * tall)
         cos, sin = math.cos(math.radians(turned)), math.sin(math.radians(turned))
         a = ((x - u) * cos + (lifted - v) * sin) / radii[0]
@@ -155,14 +157,16 @@ def _mediastinum(x: Image, z: Image, *, top: Image, thorax: Thorax, organs: Orga
     heart = heart * np.clip(1 - (top - z) / 45, 0, 1)
     squares = (part * part for part in (heart, trunk, band))
     front = np.sqrt(np.sqrt(sum(square * square for square in squares)))
-    return front + np.maximum(aorta, spine)
+    path: Values = front + np.maximum(aorta, spine)
+    return path
 
 
-def _column(x: Image, at: Image | float, radius: float) -> Image:
-    return 2 * np.sqrt(np.maximum(radius**2 - (x - at) ** 2, 0))
+def _column(x: Values, at: Values | float, radius: float) -> Values:
+    path: Values = 2 * np.sqrt(np.maximum(radius**2 - (x - at) ** 2, 0))
+    return path
 
 
-def _windpipe(x: Image, z: Image, *, thorax: Thorax, stance: Stance) -> Image:
+def _windpipe(x: Values, z: Values, *, thorax: Thorax, stance: Stance) -> Values:
     split = 48.0 * thorax.tall
     middle = stance.shift(-2, -5, 0)[0]
     pipe = _column(x, middle + thorax.midline(z), 8.6) * np.clip((z - split) / 6, 0, 1)

@@ -7,12 +7,17 @@ modelling assumption, in mm for a person of 170 cm.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xattn_bmd.simulate.femur import turn
 from xattn_bmd.simulate.mesh import Floats
 from xattn_bmd.simulate.presets import Sex
+
+Values = NDArray[np.floating[Any]]
+"""Single or double precision, as given."""
 
 CURVE = 3.0
 """Exponent of the profile; the higher, the squarer the apex."""
@@ -40,25 +45,29 @@ class Thorax:
     curve_mm: float
     curve_phase: float
 
-    def level(self, z: Floats) -> Floats:
+    def level(self, z: Values) -> Values:
         """Return 0 at the widest level of the cavity and below, 1 at its apex."""
-        return np.clip((z / self.tall + 100.0) / 248.0, 0, 1)
+        share: Values = np.clip((z / self.tall + 100.0) / 248.0, 0, 1)
+        return share
 
-    def width(self, z: Floats) -> Floats:
+    def width(self, z: Values) -> Values:
         """Return the half-width of the cavity at heights ``z``."""
-        return self.half_width * np.sqrt(1 - self.level(z) ** CURVE)
+        width: Values = self.half_width * np.sqrt(1 - self.level(z) ** CURVE)
+        return width
 
-    def depth(self, z: Floats) -> Floats:
+    def depth(self, z: Values) -> Values:
         """Return the half-depth of the cavity at heights ``z``."""
-        return self.half_depth * (0.15 + 0.85 * np.sqrt(1 - self.level(z) ** CURVE))
+        depth: Values = self.half_depth * (0.15 + 0.85 * np.sqrt(1 - self.level(z) ** CURVE))
+        return depth
 
-    def centre(self, z: Floats) -> Floats:
+    def centre(self, z: Values) -> Values:
         """Return the y of the middle of the cavity: the apex lies further back."""
         return 4.0 - 26.0 * self.level(z) ** 2
 
-    def midline(self, z: Floats) -> Floats:
+    def midline(self, z: Values) -> Values:
         """Return the x of the spine."""
-        return self.curve_mm * np.sin(z / (90.0 * self.tall) + self.curve_phase)
+        x: Values = self.curve_mm * np.sin(z / (90.0 * self.tall) + self.curve_phase)
+        return x
 
 
 @dataclass(frozen=True, kw_only=True)
