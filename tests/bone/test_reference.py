@@ -37,6 +37,15 @@ def test_total_hip():
     assert round(float(density_at(-2.5, reference=lunar)), 3) == 0.694
 
 
+def test_lunar_spine_follows_from_hologic_by_hand():
+    """sBMD = 1.0550 (1.047 - 0.972) + 1.0436 = 1.122725; Lunar = 1.100 + (1.122725 - 1.0436) / 0.9683 (Hui 1997)."""
+    lunar = get_reference("lunar_spine_white_female")
+    assert lunar.mean == pytest.approx(1.100 + (1.122725 - 1.0436) / 0.9683, abs=1e-6)
+    assert lunar.sd == pytest.approx(0.110 * 1.0550 / 0.9683, abs=1e-9)
+    assert (round(lunar.mean, 3), round(lunar.sd, 3)) == (1.182, 0.120)
+    assert "L1-L4" in lunar.source and "Hui 1997" in lunar.source
+
+
 def test_names_and_fields_agree():
     for name, reference in REFERENCES.items():
         assert name == f"{reference.device}_{reference.region}_{reference.ethnicity}_{reference.sex}"

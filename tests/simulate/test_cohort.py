@@ -11,7 +11,7 @@ import yaml
 
 from xattn_bmd import atomic
 from xattn_bmd.errors import SimulationError
-from xattn_bmd.simulate import cohort, simulate_cohort
+from xattn_bmd.simulate import folder, simulate_cohort
 from xattn_bmd.simulate.truth import load_truth
 
 SIZE, N = 96, 8
@@ -62,8 +62,8 @@ def test_same_bytes_with_other_workers(made, tmp_path):
 
 
 def test_same_bytes_in_another_order(made, tmp_path, monkeypatch):
-    run = cohort._run
-    monkeypatch.setattr(cohort, "_run", lambda root, hips, **rest: run(root, hips[::-1], **rest))
+    run = folder._run
+    monkeypatch.setattr(folder, "_run", lambda make, hips, **rest: run(make, hips[::-1], **rest))
     simulate_cohort(tmp_path / "c", n=N, size=SIZE, workers=1)
     assert content(tmp_path / "c") == content(made)
 

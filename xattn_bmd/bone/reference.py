@@ -44,6 +44,8 @@ class Reference:
 _NECK = "NHANES III, ages 20-29 (Looker 1998, Osteoporos Int 8:468-489)"
 _PUBLIC_CODE = "young-adult value as used in public analysis code of cohort studies"
 
+_LINE_SOURCE: dict[Region, str] = {"femoral_neck": "Lu 2001", "total_hip": "Lu 2001", "spine": "Hui 1997"}
+
 
 def _hologic(region: Region, ethnicity: Ethnicity, sex: Sex, mean: float, sd: float, source: str) -> Reference:
     return Reference(f"hologic_{region}_{ethnicity}_{sex}", "hologic", region, sex, ethnicity, mean, sd, source)
@@ -59,7 +61,7 @@ def _as_lunar(reference: Reference) -> Reference:
         ethnicity=reference.ethnicity,
         mean=float(cross_calibrate(reference.mean, source="hologic", target="lunar", region=region)),
         sd=reference.sd * LINES[region]["hologic"].slope / LINES[region]["lunar"].slope,
-        source=f"{reference.source}, turned into Lunar density through standardised BMD (Lu 2001)",
+        source=f"{reference.source}, turned into Lunar density through standardised BMD ({_LINE_SOURCE[region]})",
     )
 
 
@@ -73,7 +75,9 @@ _HIP = (
 )
 _SPINE = (_hologic("spine", "white", "female", 1.047, 0.110, f"L1-L4, {_PUBLIC_CODE}"),)
 
-REFERENCES: dict[str, Reference] = {reference.name: reference for reference in (*map(_as_lunar, _HIP), *_HIP, *_SPINE)}
+REFERENCES: dict[str, Reference] = {
+    reference.name: reference for reference in (*map(_as_lunar, _HIP), *_HIP, *map(_as_lunar, _SPINE), *_SPINE)
+}
 """Every known reference by name.
 
 The femoral neck of white women is the recommended one for both sexes (IOF 2013, doi 10.1007/s00198-013-2413-7).

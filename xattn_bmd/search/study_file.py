@@ -21,17 +21,17 @@ _KEYS = ("cohort", "plan", "preset", "settings", "models", "arms", "search", "ou
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedCohort:
-    """Simulated hips.
+    """Simulated hips or chests.
 
     Attributes:
-        n: hips.
+        n: radiographs.
         preset: people and hospitals of the simulation.
         seed: seed of the people.
         size: pixels of each radiograph.
     """
 
     n: int = 233
-    preset: Literal["hcs", "screening", "external_c", "external_d", "pretraining"] = "hcs"
+    preset: Literal["hcs", "screening", "external_c", "external_d", "pretraining", "chest", "chest_external"] = "hcs"
     seed: int = 0
     size: int = 512
 

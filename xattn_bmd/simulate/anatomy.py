@@ -90,8 +90,8 @@ def soft_tissue(inside: np.random.Generator, rng: np.random.Generator, *, body: 
         lean
         * (
             1
-            + 0.0875 * _field(inside, beam.size, 26.0 * beam.size / 260)
-            + 0.056 * _field(inside, beam.size, 8.0 * beam.size / 260)
+            + 0.0875 * smooth_noise(inside, beam.size, 26.0 * beam.size / 260)
+            + 0.056 * smooth_noise(inside, beam.size, 8.0 * beam.size / 260)
         ),
         skin,
     )
@@ -117,7 +117,7 @@ def _envelope(x: Image, z: Image, body: Body, *, inset: float) -> Image:
     return ((1 - share) * trunk + share * thighs).astype(np.float32)
 
 
-def _field(rng: np.random.Generator, size: int, width: float) -> Image:
+def smooth_noise(rng: np.random.Generator, size: int, width: float) -> Image:
     """Return smooth unit noise with a correlation length given in pixels."""
     cells = 48
     coarse = gaussian_filter(rng.standard_normal((cells, cells)).astype(np.float32), max(1.0, width * cells / size))

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import csv
+import functools
 import hashlib
-import io
-import json
-import multiprocessing
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from xattn_bmd.atomic import atomic_write, remove_partials
+from xattn_bmd.atomic import atomic_write
 from xattn_bmd.errors import SimulationError
 from xattn_bmd.simulate.assets import asset_fingerprint
+from xattn_bmd.simulate.chest.cohort import simulate_chests
+from xattn_bmd.simulate.chest.presets import CHEST_PRESETS, ChestPresetName
 from xattn_bmd.simulate.dicom import dicom_bytes
+from xattn_bmd.simulate.folder import claim, csv_text, fill
 from xattn_bmd.simulate.given_people import given_hips
 from xattn_bmd.simulate.hip import simulate_hip
 from xattn_bmd.simulate.person import Hip, Scale
-from xattn_bmd.simulate.presets import PresetName
+from xattn_bmd.simulate.presets import PRESETS, PresetName
 from xattn_bmd.simulate.subjects import draw_hips
 from xattn_bmd.simulate.truth import AREAL_STEP, load_truth, truth_bytes
 
@@ -68,7 +66,7 @@ def simulate_cohort(
     out: str | Path,
     *,
     n: int | None = None,
-    preset: PresetName | None = None,
+    preset: PresetName | ChestPresetName | None = None,
     subjects: str | Path | pd.DataFrame | None = None,
     scale: Scale | None = None,
     repeats: int = 1,
@@ -77,24 +75,28 @@ def simulate_cohort(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Simulate a cohort of hips: DICOM files, clinical table, roles and truth.
+    """Simulate a cohort of hips or of chests: DICOM files, clinical table, roles and truth.
 
     Writes ``out/images/<radiograph_id>.dcm``, ``out/truth/<radiograph_id>.npz``, ``out/truth/truth.csv``
     (and ``rows.csv``: which row of a table of people each radiograph shows),
-    ``out/cohort.yaml`` and, last, ``out/cohort.csv``. The same settings give the same files bit for bit, in any order
-    and with any number of workers. A run that was interrupted continues where it stopped.
+    ``out/cohort.yaml`` and, last, ``out/cohort.csv``; chests also have ``out/masks/clavicle/<radiograph_id>.png``. The
+    same settings give the same files bit for bit, in any order and with any number of workers. A run that was
+    interrupted continues where it stopped.
 
     Args:
         out: the folder; new, empty, or one that the same settings began.
-        n: number of hips, 233 unless stated; about 8 % of the patients contribute two.
+        n: number of hips, 233 unless stated, about 8 % of whose patients contribute two; or of chests, 1600 unless
+            stated.
         preset: the people and their hospitals: ``"hcs"`` (age 71.6-80.6, 48.9 % women; taken unless stated),
             ``"screening"`` (age 50-85), the external hospitals ``"external_c"`` and ``"external_d"``, or
-            ``"pretraining"`` (other femora and processing than all of these); all on the Lunar scale.
+            ``"pretraining"`` (other femora and processing than all of these). Chest radiographs with clavicle masks
+            and lumbar density: ``"chest"``, and the external hospital ``"chest_external"``; that clavicular mineral
+            goes with lumbar density by r = 0.85 is assumed. All on the Lunar scale.
         subjects: a table of real people with a measured density, in place of ``n`` and ``preset``; see
             :func:`~xattn_bmd.simulate.given_people.given_hips` for its columns.
         scale: device scale of the table's densities and of the labels, ``"lunar"`` or ``"hologic"``; asked for with
             ``subjects``, Lunar without.
-        repeats: radiographs of each hip, each positioned and exposed anew; the label stays.
+        repeats: radiographs of each hip or chest, each positioned and exposed anew; the label stays.
         seed: 0 or more.  One seed draws the same bones and ids for every preset: take another one for people on whom a
             model is to be validated.
         size: rows and columns of each picture; even, 64 to 4096.
@@ -116,62 +118,35 @@ def simulate_cohort(
         ('cohort.csv', 3)
     """
     _check(size, workers, repeats)
-    hips = _people(n=n, preset=preset, subjects=subjects, scale=scale, seed=seed)
-    root = Path(out)
+    _check_people(n=n, preset=preset, subjects=subjects, scale=scale)
+    root, processes = Path(out), workers or os.cpu_count() or 1
+    if preset == "chest" or preset == "chest_external":
+        return simulate_chests(
+            root, n=n, preset=preset, repeats=repeats, seed=seed, size=size, workers=processes, progress=progress
+        )
+    if subjects is not None:
+        hips = given_hips(subjects, seed=seed, scale=scale)
+    else:
+        hips = draw_hips(n=_HIPS if n is None else n, preset=preset or _PRESET, seed=seed)
     people = {"subjects": _digest(hips), "scale": scale} if subjects is not None else {"n": len(hips)}
     drawn = {} if subjects is not None else {"preset": preset or _PRESET}
     made = {"seed": seed, "size": size, "repeats": repeats}
-    _claim(root, settings={"version": VERSION, "assets": asset_fingerprint(), **people, **drawn, **made})
+    claim(root, settings={"version": VERSION, "assets": asset_fingerprint(), **people, **drawn, **made})
     visits = [replace(hip, index=hip.index * repeats + visit) for hip in hips for visit in range(repeats)]
-    _radiograph(root, visits, seed=seed, size=size, workers=workers or os.cpu_count() or 1, progress=progress)
+    fill(
+        root,
+        visits,
+        names=_names,
+        contents=functools.partial(_contents, seed, size),
+        workers=processes,
+        progress=progress,
+    )
     _write_tables(root, visits, scale=scale or "lunar")
     return root / "cohort.csv"
 
 
-def _people(
-    *,
-    n: int | None,
-    preset: PresetName | None,
-    subjects: str | Path | pd.DataFrame | None,
-    scale: Scale | None,
-    seed: int,
-) -> tuple[Hip, ...]:
-    if subjects is None:
-        if scale not in (None, "lunar"):
-            raise SimulationError(f"People of a preset are on the Lunar scale, but scale is {scale!r}; leave it out.")
-        return draw_hips(n=_HIPS if n is None else n, preset=preset or _PRESET, seed=seed)
-    if n is not None or preset is not None:
-        raise SimulationError(
-            f"People come from a table or from a preset, but subjects and {'n' if n is not None else 'preset'} were "
-            "both given; leave one out."
-        )
-    return given_hips(subjects, seed=seed, scale=scale)
-
-
 def _digest(hips: tuple[Hip, ...]) -> str:
     return hashlib.sha256(repr(hips).encode()).hexdigest()[:16]
-
-
-def _radiograph(
-    root: Path,
-    hips: list[Hip],
-    *,
-    seed: int,
-    size: int,
-    workers: int,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    """Make the radiographs that the folder lacks."""
-    for folder in (root, root / "images", root / "truth"):
-        remove_partials(folder)
-    waiting = [hip for hip in hips if not all(path.exists() for path in _paths(root, hip))]
-    finished = len(hips) - len(waiting)
-    if progress is not None and finished:
-        progress(finished, len(hips))
-    for _ in _run(root, waiting, seed=seed, size=size, workers=workers):
-        finished += 1
-        if progress is not None:
-            progress(finished, len(hips))
 
 
 def _check(size: int, workers: int | None, repeats: int) -> None:
@@ -185,84 +160,40 @@ def _check(size: int, workers: int | None, repeats: int) -> None:
         raise SimulationError(f"Each hip needs at least 1 radiograph, but repeats is {repeats}; ask for 1 or more.")
 
 
-def _claim(root: Path, *, settings: dict[str, Any]) -> None:
-    """Take a folder for these settings, or refuse it."""
-    marker = root / "truth" / "settings.json"
-    text = json.dumps(settings, indent=1, sort_keys=True) + "\n"
-    if marker.is_file():
-        if marker.read_text() != text:
-            raise SimulationError(
-                f"A folder holds one simulated cohort, but {root} was made with other settings "
-                f"({_difference(marker, settings)}); choose another folder or delete this one."
-            )
-        return
-    if root.exists() and (root.is_file() or any(p.is_file() and not p.name.startswith(".") for p in root.rglob("*"))):
+def _check_people(
+    *, n: int | None, preset: str | None, subjects: str | Path | pd.DataFrame | None, scale: Scale | None
+) -> None:
+    known = (*PRESETS, *CHEST_PRESETS)
+    if preset is not None and preset not in known:
+        raise SimulationError(f"The preset must be one of {', '.join(known)}, but it is {preset!r}; name another.")
+    if subjects is None and scale not in (None, "lunar"):
+        raise SimulationError(f"People of a preset are on the Lunar scale, but scale is {scale!r}; leave it out.")
+    if subjects is not None and (n is not None or preset is not None):
         raise SimulationError(
-            f"A cohort is simulated into a new or empty folder, but {root} holds other files; choose another folder."
+            f"People come from a table or from a preset, but subjects and {'n' if n is not None else 'preset'} were "
+            "both given; leave one out."
         )
-    atomic_write(marker, text, error=SimulationError)
-    (root / "images").mkdir(exist_ok=True)
 
 
-def _difference(marker: Path, settings: dict[str, Any]) -> str:
-    try:
-        before = json.loads(marker.read_text())
-        return ", ".join(f"{k} {before.get(k)} instead of {v}" for k, v in settings.items() if before.get(k) != v)
-    except (ValueError, AttributeError):
-        return "its settings file is damaged"
+def _names(hip: Hip) -> tuple[str, str]:
+    return f"truth/{hip.radiograph_id}.npz", f"images/{hip.radiograph_id}.dcm"
 
 
-def _paths(root: Path, hip: Hip) -> tuple[Path, Path]:
-    return root / "truth" / f"{hip.radiograph_id}.npz", root / "images" / f"{hip.radiograph_id}.dcm"
-
-
-def _run(root: Path, hips: list[Hip], *, seed: int, size: int, workers: int) -> Iterable[None]:
-    """Make the radiographs, in this process or in several, and yield after each."""
-    workers = min(workers, len(hips))
-    if workers <= 1:
-        for hip in hips:
-            _make(root, hip, seed, size)
-            yield
-        return
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        for future in as_completed([pool.submit(_make, root, hip, seed, size) for hip in hips]):
-            future.result()
-            yield
-    except BrokenProcessPool as cause:
-        raise SimulationError(
-            f"The simulation runs in {workers} processes, but one could not start or was killed; guard the script by "
-            '`if __name__ == "__main__":`, free memory, or set workers=1. Running again continues.'
-        ) from cause
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _make(root: Path, hip: Hip, seed: int, size: int) -> None:
+def _contents(seed: int, size: int, hip: Hip) -> tuple[bytes, bytes]:
     picture = simulate_hip(hip, seed=seed, size=size)
-    truth, image = _paths(root, hip)
-    atomic_write(truth, truth_bytes(picture), error=SimulationError)
-    atomic_write(image, dicom_bytes(picture, hip, seed=seed), error=SimulationError)
+    return truth_bytes(picture), dicom_bytes(picture, hip, seed=seed)
 
 
 def _write_tables(root: Path, hips: list[Hip], *, scale: Scale) -> None:
-    facts = [{"radiograph_id": hip.radiograph_id} | load_truth(_paths(root, hip)[0]).facts for hip in hips]
-    atomic_write(root / "truth" / "truth.csv", _csv_text(facts, tuple(facts[0])), error=SimulationError)
+    facts = [{"radiograph_id": hip.radiograph_id} | load_truth(root / _names(hip)[0]).facts for hip in hips]
+    atomic_write(root / "truth" / "truth.csv", csv_text(facts, tuple(facts[0])), error=SimulationError)
     if any(hip.row is not None for hip in hips):
         rows = [{"radiograph_id": hip.radiograph_id, "table_row": hip.row} for hip in hips]
-        atomic_write(root / "truth" / "rows.csv", _csv_text(rows, tuple(rows[0])), error=SimulationError)
+        atomic_write(root / "truth" / "rows.csv", csv_text(rows, tuple(rows[0])), error=SimulationError)
     atomic_write(root / "cohort.yaml", _ROLES.replace("{scale}", scale), error=SimulationError)
-    atomic_write(root / "cohort.csv", _csv_text([_row(hip) for hip in hips], _COLUMNS), error=SimulationError)
+    atomic_write(root / "cohort.csv", csv_text([_row(hip) for hip in hips], _COLUMNS), error=SimulationError)
 
 
 def _row(hip: Hip) -> dict[str, object]:
     made = {"radiograph_id": hip.radiograph_id, "patient_id": hip.patient_id, "image": f"{hip.radiograph_id}.dcm"}
     return {name: made[name] if name in made else getattr(hip, name) for name in _COLUMNS}
-
-
-def _csv_text(rows: list[Any], columns: tuple[str, ...]) -> str:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-    return stream.getvalue()

@@ -25,7 +25,7 @@ _RESIDUAL_SKEW = 0.13
 _DENSITY_RANGE = (0.35, 1.65)
 _MISSING_RANGE = (0.01, 0.045)
 Integers = NDArray[np.int64]
-_SMOKING = ("never", "former", "current")
+SMOKING = ("never", "former", "current")
 _HABITS = ("alcohol", "activity", "diet")
 
 
@@ -51,7 +51,7 @@ def draw_hips(*, n: int, preset: PresetName, seed: int) -> tuple[Hip, ...]:
     patients = max(1, n - round(n * population.two_hips / (1 + population.two_hips)))
     women = np.arange(patients) < round(population.female_share * patients)
     women = rng.permutation(women)
-    age = _draw_ages(rng, population, patients)
+    age = draw_ages(rng, population, patients)
     records: dict[int, dict[str, Any]] = {}
     sexes: tuple[tuple[Sex, Integers], ...] = (("female", np.flatnonzero(women)), ("male", np.flatnonzero(~women)))
     for sex, members in sexes:
@@ -71,7 +71,7 @@ def _check(n: int, preset: str, seed: int) -> None:
 
 def _draw_sex(rng: np.random.Generator, *, population: Preset, sex: Sex, age: Floats) -> list[dict[str, Any]]:
     """Draw the record and density of every patient of one sex."""
-    record = _draw_record(rng, population=population, sex=sex, age=age)
+    record = draw_record(rng, population=population, sex=sex, age=age)
     density = _density(rng, population=population, sex=sex, fitted=_fitted(record, sex))
     missing = {
         name: _absent(rng, share, len(age))
@@ -86,7 +86,7 @@ def _draw_sex(rng: np.random.Generator, *, population: Preset, sex: Sex, age: Fl
             "height": float(record.height[i]),
             "weight": float(record.weight[i]),
             "bmi": round(float(record.weight[i] / (record.height[i] / 100) ** 2), 2),
-            "smoking": None if missing["smoking"][i] else _SMOKING[record.smoking[i]],
+            "smoking": None if missing["smoking"][i] else SMOKING[record.smoking[i]],
             **{name: None if missing[name][i] else float(record.habits[name][i]) for name in _HABITS},
             "density": float(density[i]),
         }
@@ -95,8 +95,16 @@ def _draw_sex(rng: np.random.Generator, *, population: Preset, sex: Sex, age: Fl
 
 
 @dataclass(frozen=True)
-class _Record:
-    """Columns of the record of several people of one sex."""
+class Record:
+    """Columns of the record of several people of one sex.
+
+    Attributes:
+        age: ``(N,)`` years.
+        height: ``(N,)`` cm.
+        weight: ``(N,)`` kg.
+        habits: ``(N,)`` alcohol, activity and diet by name.
+        smoking: ``(N,)`` index into :data:`SMOKING`.
+    """
 
     age: Floats
     height: Floats
@@ -105,7 +113,15 @@ class _Record:
     smoking: Integers
 
 
-def _draw_record(rng: np.random.Generator, *, population: Preset, sex: Sex, age: Floats) -> _Record:
+def draw_record(rng: np.random.Generator, *, population: Preset, sex: Sex, age: Floats) -> Record:
+    """Draw the clinical record of people of one sex.
+
+    Args:
+        rng: the only source of randomness.
+        population: heights and weights, where it sets them.
+        sex: of all of them.
+        age: ``(N,)`` years.
+    """
     model = load_json("subjects.json")["sexes"][sex]
     law = _law(population, sex)
     scores = _copula(rng, model=model, age=age)
@@ -114,14 +130,15 @@ def _draw_record(rng: np.random.Generator, *, population: Preset, sex: Sex, age:
     weight = (population.weight_factor * np.exp(log_weight)).round(1)
     habits = {name: _habit(scores[:, 2 + i], model["quantiles"][name]) for i, name in enumerate(_HABITS)}
     habits = {name: values.round(1 if name == "alcohol" else 0) for name, values in habits.items()}
-    return _Record(age, height, weight, habits, _smoking(rng, model=model, age=age))
+    return Record(age, height, weight, habits, _smoking(rng, model=model, age=age))
 
 
 def _law(population: Preset, sex: Sex) -> SexLaw | None:
     return dict(population.laws)[sex] if population.laws else None
 
 
-def _draw_ages(rng: np.random.Generator, population: Preset, count: int) -> Floats:
+def draw_ages(rng: np.random.Generator, population: Preset, count: int) -> Floats:
+    """Draw ages of a population, ``(count,)`` years."""
     low, high = population.age_range
     return (low + (high - 0.2 - low) * rng.beta(*population.age_beta, size=count)).round(2)
 
@@ -161,7 +178,7 @@ def _smoking(rng: np.random.Generator, *, model: dict[str, Any], age: Floats) ->
     return code
 
 
-def _fitted(record: _Record, sex: Sex) -> Floats:
+def _fitted(record: Record, sex: Sex) -> Floats:
     """Return the density that the NHANES regression expects of each record, ``(N,)`` g/cm²."""
     coefficients = load_json("subjects.json")["sexes"][sex]["bmd"]
     design = {
@@ -183,8 +200,8 @@ def _fitted(record: _Record, sex: Sex) -> Floats:
 def _expected_moments(population: Preset, sex: Sex) -> tuple[float, float]:
     """Return mean and SD of the fitted density over a whole population, from a fixed large draw."""
     rng = np.random.default_rng(0)
-    ages = _draw_ages(rng, population, 8000)
-    fitted = _fitted(_draw_record(rng, population=population, sex=sex, age=ages), sex)
+    ages = draw_ages(rng, population, 8000)
+    fitted = _fitted(draw_record(rng, population=population, sex=sex, age=ages), sex)
     return float(fitted.mean()), float(fitted.std())
 
 

@@ -1,0 +1,1 @@
+"""Simulated chest radiographs (PA), whose clavicles hold mineral that goes with lumbar density; no evidence."""
