@@ -81,6 +81,7 @@ def cohort_table(
         numeric=(_AGE,) if any(person.age is not None for person in known) else (),
         categorical=(_SEX,) if sexes else (),
         stratify=("sex",) if sexes else (),
+        masks="masks/clavicle",
     )
     return pd.DataFrame(columns, dtype=object), roles
 

@@ -43,6 +43,7 @@ categorical:
   sex: [female, male]
   smoking: [never, former, current]
 site: site
+masks: masks/clavicle
 stratify: [sex]
 simulated: true
 """
