@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from studies import PAIRS, Study
+from studies import Study
 
 from xattn_bmd import Explanation, Run, get_reference
 from xattn_bmd.metrics.intervals import Resampled, patient_draws
@@ -31,31 +31,25 @@ def performance_rows(predictions: Mapping[str, pd.DataFrame], study: Study, *, s
     """Return errors, agreement and WHO classes of each arm, and how the twins differ.
 
     Args:
-        predictions: predictions table of each arm, of the same radiographs and models.
+        predictions: predictions table of each arm, of one model and the same radiographs.
         study: names the reference population.
         seed: seed of the bootstrap.
     """
     reference = get_reference(REFERENCE[study.name])
-    parts = []
-    for model in PAIRS:
-        both = pd.concat(
-            [table[table["model"] == model].assign(model=arm) for arm, table in predictions.items()], ignore_index=True
-        )
-        metrics = metrics_table(both, seed=seed)
-        kept = metrics[(metrics["method"] == POOLED) & metrics["metric"].isin(METRICS)]
-        agreement = agreement_table(both, seed=seed)
-        classes = classes_table(both, reference, seed=seed)
-        confusion = confusion_table(both, reference).rename(columns={"count": "value"})
-        cells = confusion["true_class"] + " called " + confusion["predicted_class"]
-        made = [
-            kept,
-            agreement[agreement["metric"].isin(AGREEMENT)],
-            classes.assign(metric=classes["class"] + " " + classes["metric"]),
-            confusion.assign(metric=cells, n=len(both) // 2),
-            _change(both, study, seed=seed),
-        ]
-        parts += [one.rename(columns={"model": "arm"}).assign(model=model) for one in made]
-    return pd.concat(parts, ignore_index=True).assign(where="internal")
+    both = pd.concat([table.assign(model=arm) for arm, table in predictions.items()], ignore_index=True)
+    metrics = metrics_table(both, seed=seed)
+    agreement = agreement_table(both, seed=seed)
+    classes = classes_table(both, reference, seed=seed)
+    confusion = confusion_table(both, reference).rename(columns={"count": "value"})
+    cells = confusion["true_class"] + " called " + confusion["predicted_class"]
+    made = [
+        metrics[(metrics["method"] == POOLED) & metrics["metric"].isin(METRICS)],
+        agreement[agreement["metric"].isin(AGREEMENT)],
+        classes.assign(metric=classes["class"] + " " + classes["metric"]),
+        confusion.assign(metric=cells, n=len(both) // len(predictions)),
+        _change(both, study, seed=seed),
+    ]
+    return pd.concat(made, ignore_index=True).rename(columns={"model": "arm"}).assign(where="internal")
 
 
 def _change(both: pd.DataFrame, study: Study, *, seed: int) -> pd.DataFrame:
@@ -118,7 +112,7 @@ def overlap_rows(maps: Mapping[str, Explanation], study: Study, *, method: str, 
     moved = (heats[1][name] - heats[0][name]).to_numpy(dtype=np.float64)[:, None]
     (row,) = mean_rows(moved, patients=_patients(heats[0]), seed=seed)
     parts.append(pd.DataFrame([{"arm": CHANGE, "metric": f"{method} trained share"} | row]))
-    return pd.concat(parts, ignore_index=True).assign(model=PAIRS[0], where="internal")
+    return pd.concat(parts, ignore_index=True).assign(where="internal")
 
 
 def _patients(heat: pd.DataFrame) -> list[str]:

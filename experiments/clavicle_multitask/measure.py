@@ -14,14 +14,26 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from figures import overlap_rows, performance_rows, where_rows
-from studies import PAIRS, STUDIES, Study
+from figures import ARMS, overlap_rows, performance_rows, where_rows
+from studies import MODELS, STUDIES, Study
 from table import stored, update, write_readme
 
-from xattn_bmd import Cohort, CompareConfig, FoldPlan, Predictor, Run, compare, evaluate, explain, simulate_cohort
-from xattn_bmd.explanation.result import Explanation
+from xattn_bmd import (
+    Cohort,
+    CompareConfig,
+    Explanation,
+    FoldPlan,
+    Predictor,
+    Run,
+    compare,
+    evaluate,
+    explain,
+    simulate_cohort,
+)
+from xattn_bmd.metrics.tables.means import mean_rows
 
 HERE = Path(__file__).parent
+ARM_HEADS = dict(zip(ARMS, ("none", "unet"), strict=True))
 
 
 def main() -> None:
@@ -31,31 +43,36 @@ def main() -> None:
         write_readme()
         return
     study = STUDIES[asked.study].small() if asked.small else STUDIES[asked.study]
-    for draw in range(asked.draws):
-        seed = study.seed + draw
-        cohort, runs = fitted(study, seed, asked)
-        rows = [performance_rows({name: run.predictions for name, run in runs.items()}, study, seed=seed)]
-        rows.append(where_rows(runs))
-        if study.external:
-            rows.append(external_rows(runs, study, seed, asked))
-        if study.region:
-            rows.append(explained(runs, study, cohort, seed, asked))
-        path = (HERE / "results" / asked.study if asked.results is None else asked.results).with_suffix(".csv")
-        update(pd.concat(rows, ignore_index=True), path=path, study=study, seed=seed, workers=asked.workers)
+    path = (HERE / "results" / asked.study if asked.results is None else asked.results).with_suffix(".csv")
+    for seed in range(study.seed, study.seed + asked.draws):
+        for model in asked.models:
+            rows = figures(study, model, seed, asked)
+            update(rows, path=path, study=study, model=model, seed=seed, workers=asked.workers)
     print(stored(path))
     if asked.results is None:
         write_readme()
 
 
-def fitted(study: Study, seed: int, asked: argparse.Namespace) -> tuple[Cohort, dict[str, Run]]:
-    """Return the simulated cohort and the finished run of each arm, all on one plan."""
+def figures(study: Study, model: str, seed: int, asked: argparse.Namespace) -> pd.DataFrame:
+    """Return every figure of a model's twins on one draw of the bench."""
+    cohort, runs = fitted(study, model, seed, asked)
+    rows = [performance_rows({arm: run.predictions for arm, run in runs.items()}, study, seed=seed), where_rows(runs)]
+    if study.external:
+        rows.append(external_rows(runs, study, seed, asked))
+    if model == MODELS[0]:
+        rows.append(explained(runs, study, cohort, seed, asked))
+    return pd.concat(rows, ignore_index=True)
+
+
+def fitted(study: Study, model: str, seed: int, asked: argparse.Namespace) -> tuple[Cohort, dict[str, Run]]:
+    """Return the simulated cohort and the finished run of each arm, both on one plan."""
     cohort = simulated(study, study.preset, study.n, seed, asked)
-    base = study.config(seed)
+    base = study.config(model, seed)
     plan = FoldPlan.make(cohort, folds=base.folds, seed=base.seed, inner_fraction=base.inner_fraction)
     runs = {}
-    for arm, head in (("multi-task", "unet"), ("single-task", "none")):
+    for arm, head in ARM_HEADS.items():
         config: CompareConfig = replace(base, model=replace(base.model, mask_head=head))
-        place = asked.work / "runs" / f"{study.name}_{study.n}_{seed}_{arm}"
+        place = asked.work / "runs" / f"{study.name}_{study.n}_{seed}_{model}_{arm}"
         shared = {"plan": plan, "cache": asked.work / "cache", "workers": asked.workers, "progress": False}
         runs[arm] = compare(cohort, out=place, config=config, **shared)
         print(f"{place.name}: fitted", flush=True)
@@ -75,17 +92,17 @@ def external_rows(runs: dict[str, Run], study: Study, seed: int, asked: argparse
     cohort = simulated(study, study.external, study.external_n, seed + 5000, asked)
     found, rows = {}, []
     for arm, run in runs.items():
-        predictors = [Predictor.from_run(run, model) for model in run.config.models]
+        predictor = Predictor.from_run(run, run.config.models[0])
         out = asked.work / "external" / run.folder.name
         if not out.exists():
-            evaluate(predictors, cohort, out=out, cache=asked.work / "cache", seed=seed)
+            evaluate(predictor, cohort, out=out, cache=asked.work / "cache", seed=seed)
         found[arm] = pd.read_csv(out / "predictions.csv", dtype={"radiograph_id": str, "patient_id": str})
         if run.masks is not None:
-            for one in predictors:
-                dice = one.segment(cohort, cache=asked.work / "cache")["dice"]
-                rows.append({"model": one.model, "arm": arm, "metric": "dice", "value": dice.mean(), "n": len(dice)})
+            dice = predictor.segment(cohort, cache=asked.work / "cache")["dice"].to_numpy()[:, None]
+            rows += mean_rows(dice, patients=cohort.patient_ids, seed=seed)
     scored = performance_rows(found, study, seed=seed)
-    return pd.concat([scored, pd.DataFrame(rows)], ignore_index=True).assign(where="external")
+    dice = pd.DataFrame(rows).assign(metric="dice", arm=ARMS[1])
+    return pd.concat([scored, dice], ignore_index=True).assign(where="external")
 
 
 def explained(runs: dict[str, Run], study: Study, cohort: Cohort, seed: int, asked: argparse.Namespace) -> pd.DataFrame:
@@ -98,7 +115,7 @@ def explained(runs: dict[str, Run], study: Study, cohort: Cohort, seed: int, ask
             if not out.exists():
                 masks = asked.work / "simulated" / f"{study.preset}_{study.n}_{study.picture}px_{seed}" / study.regions
                 explain(
-                    run, some, out=out, model=PAIRS[0], method=method, masks=masks, steps=0, sheets=0,
+                    run, some, out=out, method=method, masks=masks, steps=0, sheets=0,
                     cache=asked.work / "cache", seed=seed,
                 )  # fmt: skip
             maps[arm] = Explanation.load(out)
@@ -111,6 +128,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", choices=(*STUDIES, "readme"))
     parser.add_argument("--work", type=Path, help="folder of cohorts, runs and pictures")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--draws", type=int, default=1, help="simulated cohorts, each of its own seed")
     parser.add_argument("--small", action="store_true", help="a trial of minutes whose figures mean nothing")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from xattn_bmd import CompareConfig, ImageConfig, ModelConfig, TrainingConfig
 from xattn_bmd.simulate.presets import PresetName
 
-PAIRS = ("image_only", "xattn")
+MODELS = ("image_only", "xattn")
 """The source's model, which sees the picture alone, and the optional third arm, which reads the record too."""
 
 
@@ -49,12 +49,12 @@ class Study:
     external_n: int = 0
     methods: tuple[str, ...] = ("hirescam", "grad_cam")
     explained: int = 300
-    picture: int = 512
+    picture: int = 256
 
-    def config(self, seed: int) -> CompareConfig:
-        """Return the settings that both twins share."""
+    def config(self, model: str, seed: int) -> CompareConfig:
+        """Return the settings that both twins of a model share."""
         return CompareConfig(
-            models=PAIRS,
+            models=(model,),
             folds=self.folds,
             seed=seed,
             image=ImageConfig(size=self.pixels),
@@ -73,10 +73,10 @@ class Study:
 STUDIES = {
     "chest": Study(
         name="chest", preset="chest", external="chest_external", masks="masks/clavicle", regions="masks",
-        region="clavicle", n=1600, external_n=400, folds=5, pixels=160, epochs=12, patience=4, picture=256, seed=80000,
+        region="clavicle", n=1600, external_n=400, folds=5, pixels=128, epochs=8, patience=8, seed=80000,
     ),
     "hip": Study(
-        name="hip", preset="hcs", masks="truth/neck", regions="truth", region="neck", n=233, folds=5, pixels=160,
-        epochs=30, patience=10, seed=81000, explained=233,
+        name="hip", preset="hcs", masks="truth/neck", regions="truth", region="neck", n=233, folds=5, pixels=128,
+        epochs=20, patience=20, seed=81000, explained=233,
     ),
 }  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 from figures import ARMS, CHANGE
-from studies import PAIRS, STUDIES, Study
+from studies import MODELS, STUDIES, Study
 
 from xattn_bmd.atomic import atomic_replace, atomic_write
 from xattn_bmd.training.environment import commit, machine
@@ -51,13 +51,21 @@ CHANGES = {
 }
 
 
-def update(found: pd.DataFrame, *, path: Path, study: Study, seed: int, workers: int) -> None:
-    """Store the figures of a draw in place of those of the same seed."""
-    facts = {"study": study.name, "seed": seed, "pixels": study.pixels, "folds": study.folds, "epochs": study.epochs}
+def update(found: pd.DataFrame, *, path: Path, study: Study, model: str, seed: int, workers: int) -> None:
+    """Store the figures of a model and a draw in place of those of the same two."""
+    facts = {
+        "study": study.name,
+        "model": model,
+        "seed": seed,
+        "pixels": study.pixels,
+        "folds": study.folds,
+        "epochs": study.epochs,
+    }
     rows = found.assign(**facts, workers=workers, commit=commit(HERE), machine=machine()).reindex(columns=COLUMNS)
     if path.exists():
         before = pd.read_csv(path)
-        rows = pd.concat([before[before["seed"] != seed], rows], ignore_index=True)
+        same = (before["seed"] == seed) & (before["model"] == model)
+        rows = pd.concat([before[~same], rows], ignore_index=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, rows.to_csv(index=False, float_format="%.6g"))
 
@@ -83,12 +91,12 @@ def write_readme() -> None:
 
 def _lines(rows: pd.DataFrame) -> Iterator[str]:
     one = rows.iloc[0]
-    for model in PAIRS:
+    for model in MODELS:
         for where, part in rows[rows["model"] == model].groupby("where", sort=False):
             n = int(part["n"].max())
             yield f"`{model}`, {where}: {n:,} **simulated** radiographs, seed {one['seed']}, {one['pixels']} pixels:"
             yield ""
-            yield from _arms(part, with_source=one["study"] == "chest" and model == PAIRS[0] and where == "internal")
+            yield from _arms(part, with_source=one["study"] == "chest" and model == MODELS[0] and where == "internal")
             yield ""
             yield from _changes(part)
             yield ""
@@ -120,9 +128,9 @@ def _changes(part: pd.DataFrame) -> Iterator[str]:
 
 
 def _confusion(rows: pd.DataFrame) -> Iterator[str]:
-    part = rows[(rows["model"] == PAIRS[0]) & (rows["where"] == "internal") & rows["metric"].str.contains(" called ")]
+    part = rows[(rows["model"] == MODELS[0]) & (rows["where"] == "internal") & rows["metric"].str.contains(" called ")]
     classes = list(dict.fromkeys(name.split(" called ")[0] for name in part["metric"]))
-    yield f"WHO classes by `{PAIRS[0]}`, internal, single-task / multi-task:"
+    yield f"WHO classes by `{MODELS[0]}`, internal, single-task / multi-task:"
     yield ""
     yield "| measured | " + " | ".join(f"called {name}" for name in classes) + " |"
     yield "|---" * (1 + len(classes)) + "|"

@@ -226,6 +226,18 @@ def test_a_mask_head_without_masks_is_refused_before_anything_is_written(cohort_
     assert not (tmp_path / "RUN").exists()
 
 
+def test_a_mask_that_does_not_fit_is_told_of_before_the_first_fit(cohort_table, masks, tmp_path):
+    spoilt = tmp_path / "masks"
+    shutil.copytree(masks, spoilt)
+    Image.fromarray(np.zeros((48, 48), np.uint8)).save(spoilt / "hip_004.png")
+    Image.fromarray(np.full((50, 48), 255, np.uint8)).save(spoilt / "hip_005.png")
+    with pytest.raises(CohortError) as told:
+        compare(Cohort.from_csv(cohort_table, masks=spoilt), out=tmp_path / "RUN", config=SETTINGS, progress=False)
+    assert "hip_004" in str(told.value)
+    assert "hip_005" in str(told.value)
+    assert not (tmp_path / "RUN").exists()
+
+
 def test_a_batch_without_masks_is_refused(cohort):
     data = CohortDataModule(cohort, plan=FoldPlan.make(cohort, folds=3), image=TINY.image, batch_size=8)
     network = build_network(fusion="image_only", schema=data.schema, config=HEAD, target_mean=0.88, target_sd=0.15)

@@ -144,4 +144,7 @@ def _make_plan(cohort: Cohort, config: CompareConfig) -> FoldPlan:
 
 
 def _decode(study: Study, bar: FitProgress) -> dict[str, str]:
-    return study.open(decoded=bar.decoded, encoded=bar.encoded).content_hashes
+    images = study.open(decoded=bar.decoded, encoded=bar.encoded)
+    if study.config.model.mask_head != "none" and images.masks is not None:
+        _ = images.masks.placed  # faults of a mask are told of before the first fit
+    return images.content_hashes
