@@ -100,12 +100,9 @@ def population(femora: Femora) -> tuple[Floats, Floats]:
     """
     model = femur_model()
     chosen = np.isin(np.arange(len(model.scores)), model.benchmark) == (femora == "benchmark")
-    scores = model.scores[chosen]
-    mean = scores.mean(axis=0)
-    _, singular, directions = np.linalg.svd(scores - mean, full_matrices=False)
-    kept = len(scores) - 1
-    components: Floats = directions[:kept] * singular[:kept, None] / np.sqrt(kept)
-    return mean, components
+    # stored, not decomposed anew: ten variances are equal, and there the result is up to the processor's rounding
+    components: Floats = load_arrays("populations.npz")[femora]
+    return model.scores[chosen].mean(axis=0), components
 
 
 def sample_femur(rng: np.random.Generator, *, height_cm: float, sex: str, femora: Femora = "benchmark") -> Femur:

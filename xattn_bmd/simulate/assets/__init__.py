@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from xattn_bmd.errors import SimulationError
 
-ArrayAsset = Literal["femur.npz", "pelvis.npz", "attenuation.npz"]
+ArrayAsset = Literal["femur.npz", "populations.npz", "pelvis.npz", "attenuation.npz"]
 ASSETS = ("attenuation.npz", "femur.npz", "pelvis.npz", "subjects.json")
+"""The files of the bench's fingerprint; ``populations.npz`` is computed from ``femur.npz`` alone."""
 
 
 def read_asset(name: str) -> bytes:
