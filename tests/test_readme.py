@@ -59,7 +59,7 @@ def test_own_data_from_the_command_line(own_data, capsys):
 
 
 def test_simulated_hips_from_the_command_line(tmp_path, monkeypatch, capsys):
-    """With two hips of 64 pixels in place of hundreds."""
+    """With two radiographs of 64 pixels in place of hundreds."""
     monkeypatch.chdir(tmp_path)
     person = {"sex": "female", "age": 70, "height": 160, "weight": 65, "fn_bmd": 0.7}
     pd.DataFrame([person]).to_csv("people.csv", index=False)
@@ -70,7 +70,7 @@ def test_simulated_hips_from_the_command_line(tmp_path, monkeypatch, capsys):
         assert words[:2] == ["xattn-bmd", "simulate"]
         assert main([*words[1:], "--size", "64", "--workers", "1"]) == 0, capsys.readouterr().err
         found[words[2]] = len(pd.read_csv(Path(words[2]) / "cohort.csv"))
-    assert found == {"HIPS": 2, "HIPS_C": 2, "REPEATED": 8, "REAL": 1}
+    assert found == {"HIPS": 2, "HIPS_C": 2, "REPEATED": 8, "REAL": 1, "CHESTS": 2, "CHESTS_X": 2}
 
 
 def test_many_machines_from_the_command_line(own_data, capsys):

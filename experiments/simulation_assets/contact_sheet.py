@@ -1,6 +1,7 @@
-"""Draw eight simulated hips as one picture, labelled as simulated.
+"""Draw eight simulated hips or chests as one picture, labelled as simulated.
 
 python contact_sheet.py --out contact_sheet.png
+python contact_sheet.py --out chest_sheet.png --presets chest chest_external --seed 5
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ TILE, COLUMNS, STRIP = 232, 4, 22
 
 
 def main() -> None:
-    """Simulate a few hips of both sites and sides and tile them."""
+    """Simulate a few radiographs and tile them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--presets", nargs="+", default=["hcs"])
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        simulate_cohort(folder, n=8, seed=arguments.seed, workers=1)
-        tiles = [displayed(path) for path in sorted(Path(folder, "images").glob("*.dcm"))]
+    tiles = []
+    for preset in arguments.presets:
+        with tempfile.TemporaryDirectory() as folder:
+            simulate_cohort(folder, n=8 // len(arguments.presets), preset=preset, seed=arguments.seed, workers=1)
+            tiles += [displayed(path) for path in sorted(Path(folder, "images").glob("*.dcm"))]
     rows = [np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
     sheet = np.vstack([*rows, np.zeros((STRIP, TILE * COLUMNS), np.uint8)])
     picture = Image.fromarray(sheet)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, zoom
 
 from xattn_bmd.simulate.anatomy import Tissue, smooth_noise
 from xattn_bmd.simulate.chest.thorax import Stance, Thorax, Values
 from xattn_bmd.simulate.presets import Sex
 from xattn_bmd.simulate.projection import Beam
-from xattn_bmd.simulate.xray import smooth_coarsely
 
 Image = NDArray[np.float32]
 
@@ -72,13 +72,30 @@ def body_tissue(person: np.random.Generator, *, build: Build, thorax: Thorax, st
     """
     x, z = beam.plane_axes()
     sigma = 4.0 * beam.magnification / beam.spacing_mm
-    skin = smooth_coarsely(_envelope(x, z, build, thorax, stance, inset=0.0), sigma=sigma, step=8)
-    lean = smooth_coarsely(_envelope(x, z, build, thorax, stance, inset=build.fat), sigma=sigma, step=8)
+    step = max(1, int(sigma))
+    coarse = _every(x, step), _every(z, step)
+    skin, lean = (
+        _enlarged(gaussian_filter(depth, sigma / step), step, beam.size)
+        for depth in (_envelope(*coarse, build, thorax, stance, inset=inset) for inset in (0.0, build.fat))
+    )
     uneven = 0.06 * smooth_noise(person, beam.size, beam.size / 16)
     lean = np.clip(0.9 * lean * (1 + uneven), 0, skin)
     breast = _breasts(x, z, build, thorax, stance)
     muscle = lean + build.gland * breast
     return Tissue(muscle.astype(np.float32), (skin - lean + (1 - build.gland) * breast).astype(np.float32))
+
+
+def _every(axis: Image, step: int) -> Image:
+    """Return the middles of blocks of ``step`` pixels along one axis; the last block may reach over the edge."""
+    flat = axis.ravel()
+    blocks = np.arange(-(-flat.size // step)) * step + (step - 1) / 2
+    middles: Image = (flat[0] + (flat[1] - flat[0]) * blocks).astype(np.float32)
+    return middles.reshape([-1 if length > 1 else 1 for length in axis.shape])
+
+
+def _enlarged(blocks: Values, step: int, size: int) -> Image:
+    enlarged: Image = zoom(blocks.astype(np.float32), step, order=1, grid_mode=True, mode="nearest")
+    return enlarged[:size, :size]
 
 
 def _envelope(x: Values, z: Values, build: Build, thorax: Thorax, stance: Stance, *, inset: float) -> Values:
@@ -100,7 +117,7 @@ def _trunk(x: Values, z: Values, thorax: Thorax, *, grow: float) -> Values:
     wide = thorax.half_width * (1 - 0.10 * level**2) + 8 + grow
     wide = wide - 14 * np.clip((-z / tall - 110) / 90, 0, 1) ** 2
     deep = thorax.half_depth * (1 - 0.30 * level**2.2) + 2 + grow
-    cut = 1 / (1 + np.exp((z / tall - 138) / 12))
+    cut = 1 / (1 + np.exp((z / tall - 140) / 15))
     depth: Values = 2 * deep * np.sqrt(np.maximum(1 - np.abs(x / wide) ** 3, 0)) * cut
     return depth
 
@@ -118,7 +135,7 @@ def _shoulder(x: Values, z: Values, build: Build, thorax: Thorax, *, raised: flo
     top = tall * (192.0 - 54.0 * share**0.6) + 0.85 * raised * share + 0.8 * build.fat
     top = top - 75.0 * (1 - np.sqrt(1 - np.clip((share - 0.6) / 0.4, 0, 1) ** 2))
     below = np.clip(top - inset - z, 0, None)
-    thick = 70.0 + 0.5 * (build.wall + build.fat) - inset
+    thick = 66.0 + 0.8 * (build.wall + build.fat) - inset
     rim = np.clip(below / 62.0, 0, 1)
     inward = np.clip((edge - inset - x) / 34.0, 0, 1)
     fading = 1 / (1 + np.exp(-(z / tall - 56) / 22))

@@ -21,7 +21,7 @@ from xattn_bmd.simulate.projection import Beam
 _TIES = {"ribs": 0.5, "spine": 0.65, "sternum": 0.5, "shoulders": 0.5}
 """Correlation of the mineral of each group of bones with lumbar density.  ASSUMED."""
 
-_SPONGY = {"ribs": 0.16, "spine": 0.10, "sternum": 0.11, "shoulders": 0.13}
+_SPONGY = {"ribs": 0.16, "spine": 0.08, "sternum": 0.11, "shoulders": 0.13}
 _SPREAD = 0.20
 _WALL_SPREAD = 0.13
 

@@ -153,7 +153,7 @@ def _mediastinum(x: Values, z: Values, *, top: Values, thorax: Thorax, organs: O
     aorta = _column(x, stance.shift(19 * wide, -48, 0)[0] + 0.03 * z, organs.knob - 3) * np.sqrt(
         np.clip((72 * tall - z) / 18, 0, 1)
     )
-    spine = 1.5 * _column(x, thorax.midline(z) + stance.shift(0, -58, 0)[0], 19.0)
+    spine = _column(x, thorax.midline(z) + stance.shift(0, -58, 0)[0], 27.0)
     heart = heart * np.clip(1 - (top - z) / 45, 0, 1)
     squares = (part * part for part in (heart, trunk, band))
     front = np.sqrt(np.sqrt(sum(square * square for square in squares)))
