@@ -22,6 +22,7 @@ EXPECTED = {
         "subgroups",
         "attention",
         "inputs",
+        "masks",
         "explanations",
         "folds",
         "settings",

@@ -16,6 +16,10 @@ from xattn_bmd.cli import main
 from xattn_bmd.config import load_config
 from xattn_bmd.errors import CohortError, ConfigError, ModelError, RunError
 from xattn_bmd.metrics.tables.masks import MASK_COLUMNS
+from xattn_bmd.report.evidence import gather
+from xattn_bmd.report.material import Material
+from xattn_bmd.report.sections.masks import section
+from xattn_bmd.report.source import open_source
 from xattn_bmd.training.runs.estimator_file import load_estimator
 
 HEAD = replace(TINY.model, mask_head="unet", mask_width=4)
@@ -64,6 +68,17 @@ def test_shares_and_dice_are_those_of_the_networks_own_masks(run, cohort_table, 
     assert float(row["mask_share"]) == pytest.approx(float(batch.mask.mean()))
     both = (found & (batch.mask > 0)).sum()
     assert float(row["dice"]) == pytest.approx(float(2 * both / (found.sum() + batch.mask.sum())))
+
+
+def test_the_report_tells_how_well_the_heads_segment(run, tmp_path):
+    blocks = section(
+        Material(source=(source := open_source(run.folder)), evidence=gather(source, replicates=50))
+    ).blocks
+    value = run.dice().set_index(["model", "metric"])["value"]
+    shown = {row[0].text: [cell.text for cell in row[1:]] for row in blocks[0].rows}
+    assert set(shown) == {"image_only", "concat"}
+    assert shown["concat"][0].startswith(f"{value['concat', 'dice']:.3f}")
+    assert "n = 38 radiographs with a mask" in blocks[0].caption
 
 
 def test_history_tells_both_losses_and_the_epoch_follows_the_density_alone(run):

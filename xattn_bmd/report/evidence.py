@@ -73,6 +73,7 @@ class Evidence:
         flow_steps: the same as the flow diagram takes it.
         drop: internal beside external values; empty where the source is no external validation.
         inputs: errors by the inputs that a model saw; empty where no model was trained with inputs withheld.
+        masks: Dice and intersection over union of the mask heads; empty where there is none.
     """
 
     grid: PredictionGrid
@@ -101,6 +102,7 @@ class Evidence:
     flow: pd.DataFrame
     drop: pd.DataFrame
     inputs: pd.DataFrame
+    masks: pd.DataFrame
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return every table by name."""
@@ -133,6 +135,7 @@ def gather(source: ReportSource, *, seed: int = 0, replicates: int = REPLICATES)
         **_compared(source, base, draws),
         **_people(source, grid, draws),
         "inputs": _inputs(source, draws),
+        "masks": _masks(source, draws),
     }
     # What was carried over from a development cohort cannot be fitted again here.
     return Evidence(grid=grid, base=base, flow_steps=steps, **(tables | dict(source.carried)))
@@ -199,6 +202,17 @@ def _compared(source: ReportSource, base: str, draws: _Draws) -> dict[str, pd.Da
         ),
         "image_detectable": detectable_table(pair, against=alone, seed=seed, replicates=replicates),
     }
+
+
+def _masks(source: ReportSource, draws: _Draws) -> pd.DataFrame:
+    import pandas as pd
+
+    from xattn_bmd.metrics.tables.masks import DICE_COLUMNS, dice_table
+
+    if source.masks is None:
+        return pd.DataFrame(columns=list(DICE_COLUMNS))
+    seed, replicates = draws
+    return dice_table(source.masks, seed=seed, replicates=replicates)
 
 
 def _inputs(source: ReportSource, draws: _Draws) -> pd.DataFrame:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from xattn_bmd.metrics.crossfit import Calibration
 
 PREDICTIONS, CALIBRATION, RECORD, ATTENTION = "predictions.csv", "calibration.csv", "record.csv", "attention.csv"
-INPUTS = "inputs.csv"
+INPUTS, MASKS = "inputs.csv", "masks.csv"
 CARRIED = ("metrics", "screening", "agreement", "triage", "decision_curve", "conformal", "drop")
 """Tables of an external validation that cannot be made from its predictions alone."""
 
@@ -45,6 +45,7 @@ class ReportSource:
         cohort: roles of the columns and fingerprint of the data.
         attention: attention weights, as stored.
         inputs: predictions with picture or record withheld.
+        masks: agreement of the masks found with those drawn.
         carried: result tables of an external validation, by name, in which everything fitted was carried over from the
             development cohort; empty for any other source.
     """
@@ -64,6 +65,7 @@ class ReportSource:
     cohort: Mapping[str, Any] | None = None
     attention: pd.DataFrame | None = None
     inputs: pd.DataFrame | None = None
+    masks: pd.DataFrame | None = None
     carried: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
@@ -162,6 +164,7 @@ def _open_run(folder: Path, *, reference: str | None, record: str | Path | None)
         cohort=cohort,
         attention=_attention(folder / ATTENTION),
         inputs=_inputs(folder / INPUTS),
+        masks=_table(folder / MASKS),
         carried=_carried(folder, cohort or {}),
     )
 
