@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,18 +57,18 @@ def agreement_text(agreement: pd.DataFrame) -> str:
     return "\n".join(["agreement of readers, 95 % interval by patient bootstrap (BCa)", *lines])
 
 
-def _heading(one: pd.Series[object]) -> str:
+def _heading(one: pd.Series[Any]) -> str:
     if one["kind"] == "all readers":
         return f"all readers ({one['reader_a']})"
     a, b = (f"{one[f'reader_{side}']} (reading {one[f'reading_{side}']})" for side in "ab")
     return f"{one['kind']}-observer, {a} and {b}"
 
 
-def _left_out(one: pd.Series[object]) -> str:
+def _left_out(one: pd.Series[Any]) -> str:
     return f", {one['left_out']} left out that not all of them read" if one["left_out"] else ""
 
 
-def _line(row: pd.Series[object]) -> str:
+def _line(row: pd.Series[Any]) -> str:
     reason = f"  {row['reason']}" if row["reason"] else ""
     interval = "" if row["low"] != row["low"] else f" [{row['low']:.3f}, {row['high']:.3f}]"
     value = "-" if row["value"] != row["value"] else f"{row['value']:.3f}"

@@ -124,12 +124,14 @@ def _unknown_classes(tidy: pd.DataFrame, classes: Sequence[str] | None) -> Itera
                 "classes."
             )
         return
-    alike = names[names != ""].drop_duplicates().groupby(names.str.casefold()).agg(list)
-    for spellings in alike[alike.str.len() > 1]:
-        yield (
-            f"A class is written in one way, but {' and '.join(sorted(spellings))} differ only in capital letters; "
-            "write them alike."
-        )
+    used = names[names != ""].unique()
+    for plain in dict.fromkeys(name.casefold() for name in used):
+        spellings = [name for name in used if name.casefold() == plain]
+        if len(spellings) > 1:
+            yield (
+                f"A class is written in one way, but {' and '.join(sorted(spellings))} differ only in capital "
+                "letters; write them alike."
+            )
 
 
 def _read_twice(tidy: pd.DataFrame) -> Iterator[str]:
