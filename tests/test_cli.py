@@ -65,10 +65,11 @@ def test_demo_writes_a_run(tmp_path, capsys, monkeypatch):
     [
         (
             ["compare", "c.csv", "--models", "a", "b", "--out", "R"],
-            ["compare", "c.csv", "--models=[a,b]", "--out", "R"],
+            ["compare", "c.csv", '--models=["a", "b"]', "--out", "R"],
         ),
-        (["demo", "--models", "a"], ["demo", "--models=[a]"]),
+        (["demo", "--models", "a"], ["demo", '--models=["a"]']),
         (["demo", "--models"], ["demo", "--models=[]"]),
+        (["agreement", "r.csv", "--classes", "0", "no"], ["agreement", "r.csv", '--classes=["0", "no"]']),
         (
             ["compare", "my-table", "--image-size=64", "--out", "a-b"],
             ["compare", "my-table", "--image_size=64", "--out", "a-b"],

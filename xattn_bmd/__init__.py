@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from xattn_bmd.explanation.record.shapley import record_contributions as record_contributions
     from xattn_bmd.explanation.result import Explanation as Explanation
     from xattn_bmd.metrics.screening import screening as screening
+    from xattn_bmd.metrics.tables.reader_agreement import reader_agreement as reader_agreement
     from xattn_bmd.models.network import build_network as build_network
     from xattn_bmd.report.write import write_report as write_report
     from xattn_bmd.search.result import SearchResult as SearchResult
@@ -81,6 +82,7 @@ _HOMES = {
     "loss_weights": "training.fits.networks",
     "optimism": "search.result",
     "read_radiograph": "data.radiograph",
+    "reader_agreement": "metrics.tables.reader_agreement",
     "record_contributions": "explanation.record.shapley",
     "screening": "metrics.screening",
     "simulate_cohort": "simulate.cohort",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 
 from xattn_bmd.commands import COMMANDS
 from xattn_bmd.errors import XattnBmdError
 
-_LISTS = ("--models", "--objectives")
+_LISTS = ("--models", "--objectives", "--classes")
 """Options that take several words."""
 
 
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _listed(arguments: Sequence[str]) -> list[str]:
-    """Return the words as jsonargparse reads them: ``--models a b`` as ``--models=[a,b]``, ``-`` in names as ``_``."""
+    """Return the words as jsonargparse reads them: ``--models a b`` as ``--models=["a", "b"]``, ``-`` as ``_``."""
     words: list[str] = []
     option, names = "", list[str]()
     for word in [*arguments, "--"]:
@@ -53,7 +54,7 @@ def _listed(arguments: Sequence[str]) -> list[str]:
             names.append(word)
             continue
         if option:
-            words.append(f"{option}=[{','.join(names)}]")
+            words.append(f"{option}={json.dumps(names)}")
         option, names = (word, []) if word in _LISTS else ("", [])
         if not option:
             words.append(_underscored(word))

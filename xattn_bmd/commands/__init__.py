@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from xattn_bmd.commands.agreement import agreement_command
 from xattn_bmd.commands.cohort import check_command, simulate_command
 from xattn_bmd.commands.comparison import compare_command, demo_command
 from xattn_bmd.commands.explain import explain_command
@@ -28,4 +29,5 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "tune": tune_command,
     "study": study_command,
     "explain": explain_command,
+    "agreement": agreement_command,
 }

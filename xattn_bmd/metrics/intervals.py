@@ -147,6 +147,24 @@ def resample(
     return split_draws(np.concatenate(each), draws)
 
 
+def sums_of_draws(terms: NDArray[np.float64], draws: Draws, patients: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return sums over radiographs in every draw, (1 + R + G, K), from what each radiograph adds, (N, K).
+
+    Args:
+        terms: (N, K) what each radiograph adds.
+        draws: the weightings of the patients.
+        patients: (N,) patient of each radiograph, from 0.
+
+    Example:
+        >>> draws = patient_draws(2, replicates=0)
+        >>> sums_of_draws(np.array([[1.0], [2.0], [4.0]]), draws, np.array([0, 0, 1])).tolist()
+        [[7.0]]
+    """
+    per_patient = np.zeros((draws.weights.shape[1], terms.shape[-1]))
+    np.add.at(per_patient, patients, terms)
+    return resampled_sums(draws.weights, per_patient)
+
+
 def resampled_sums(weights: NDArray[np.uint16], patient_sums: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the sums of every weighting, (W, K), from each patient's sums, (P, K)."""
     return np.concatenate([block.astype(np.float64) @ patient_sums for block in blocks(weights)])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from xattn_bmd.bone.reference import Reference
 from xattn_bmd.metrics.auprc import weighted_auprc
 from xattn_bmd.metrics.auroc import weighted_auroc
-from xattn_bmd.metrics.intervals import Draws, Resampled, resample, resampled_sums, split_draws
+from xattn_bmd.metrics.intervals import Draws, Resampled, resample, split_draws, sums_of_draws
 from xattn_bmd.metrics.predictions import PredictionGrid
 from xattn_bmd.metrics.ranks import weighted_spearman
 from xattn_bmd.metrics.regression import metrics_from_sums, regression_terms
@@ -125,9 +125,7 @@ def mean_over_repeats(
 
 def drawn_sums(grid: PredictionGrid, terms: NDArray[np.float64], draws: Draws) -> NDArray[np.float64]:
     """Return sums over radiographs in every draw, (1 + R + G, K), from what each radiograph adds, (N, K)."""
-    per_patient = np.zeros((grid.n_patients, terms.shape[-1]))
-    np.add.at(per_patient, grid.patients, terms)
-    return resampled_sums(draws.weights, per_patient)
+    return sums_of_draws(terms, draws, grid.patients)
 
 
 def _mean_area(

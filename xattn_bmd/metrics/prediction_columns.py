@@ -25,8 +25,12 @@ LOOK_ALIKES: dict[str, tuple[str, ...]] = {
 """Names under which other tools store each column, in lower case with underscores."""
 
 
-def require_columns(table: pd.DataFrame) -> None:
+def require_columns(table: pd.DataFrame, columns: Sequence[str] = PREDICTION_COLUMNS) -> None:
     """Refuse a table in which a column is missing or appears twice.
+
+    Args:
+        table: a predictions table.
+        columns: those of :data:`xattn_bmd.types.PREDICTION_COLUMNS` that it needs.
 
     Raises:
         MetricError: naming the columns to rename where one looks like a missing one.
@@ -36,10 +40,10 @@ def require_columns(table: pd.DataFrame) -> None:
         raise MetricError(
             f"Every column of a predictions table has its own name, but {twice[0]} is there twice; keep one."
         )
-    missing = [name for name in PREDICTION_COLUMNS if name not in table.columns]
+    missing = [name for name in columns if name not in table.columns]
     if missing:
         raise MetricError(
-            f"A predictions table has the columns {', '.join(PREDICTION_COLUMNS)}, but {', '.join(missing)} is "
+            f"A predictions table has the columns {', '.join(columns)}, but {', '.join(missing)} is "
             f"missing; {_fix(missing, tuple(table.columns))}."
         )
 

@@ -9,13 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_bmd.bone.reference import Reference
-from xattn_bmd.metrics.classification import (
-    WHO_CLASSES,
-    confusion_cells,
-    rates_from_cells,
-    undefined_class_rates,
-    who_codes,
-)
+from xattn_bmd.metrics.classification import WHO_CLASSES, who_codes
+from xattn_bmd.metrics.confusion import confusion_cells, rates_from_cells, undefined_class_rates
 from xattn_bmd.metrics.intervals import REPLICATES, Draws, patient_draws, split_draws
 from xattn_bmd.metrics.pooled import drawn_sums
 from xattn_bmd.metrics.predictions import PredictionGrid, prediction_grid
@@ -42,7 +37,7 @@ def classes_table(
     Returns:
         One row per (model, class, metric) with :data:`CLASSES_COLUMNS`: sensitivity, specificity, precision and F1 of
         each class and of ``macro``; accuracy, kappa and quadratic weighted kappa of ``all``.  ``reason`` says why a
-        value (:mod:`xattn_bmd.metrics.classification`) or its interval is NaN.
+        value (:mod:`xattn_bmd.metrics.confusion`) or its interval is NaN.
 
     Raises:
         MetricError: if the table cannot be scored.
@@ -79,8 +74,8 @@ def confusion_table(predictions: pd.DataFrame, reference: Reference) -> pd.DataF
 
 def _class_rows(grid: PredictionGrid, model: str, draws: Draws, reference: Reference) -> Iterator[dict[str, Any]]:
     sums = drawn_sums(grid, _cells(grid, model, reference), draws)
-    reasons = undefined_class_rates(sums[0])
-    for (name, metric), values in rates_from_cells(sums).items():
+    reasons = undefined_class_rates(sums[0], classes=WHO_CLASSES)
+    for (name, metric), values in rates_from_cells(sums, classes=WHO_CLASSES).items():
         statistic = split_draws(values, draws)
         reason = reasons.get((name, metric), "") or interval_reason(statistic)
         row = {"model": model, "class": name, "metric": metric, "n": len(grid.target), "reason": reason}
@@ -91,4 +86,4 @@ def _cells(grid: PredictionGrid, model: str, reference: Reference) -> NDArray[np
     """Return what each radiograph adds to the nine cells, the mean over repeats, (N, 9)."""
     true = who_codes(grid.target, reference=reference)
     predicted = who_codes(grid.predictions[model], reference=reference)
-    return np.asarray(confusion_cells(true, predicted).mean(axis=0))
+    return np.asarray(confusion_cells(true, predicted, n_classes=len(WHO_CLASSES)).mean(axis=0))
