@@ -10,7 +10,6 @@ Layout of the cache folder (private to the user, for it holds patients' pictures
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_bmd.config import ImageConfig
+from xattn_bmd.data.cache_folder import default_cache_folder as default_cache_folder
+from xattn_bmd.data.cache_folder import make_private
 from xattn_bmd.data.pictures.build import build_map, default_workers
 from xattn_bmd.data.pictures.file_digest import FileDigests
 from xattn_bmd.data.pictures.picture_map import PictureMap, map_key, open_map, preprocessing_key
 from xattn_bmd.errors import CacheError
 
-_ENVIRONMENT = "XATTN_BMD_CACHE"
 _ATTEMPTS = 3  # another process may move a map aside that it found damaged just before it was mended
 
 
@@ -52,20 +52,6 @@ class ImageCache:
     steps: dict[str, tuple[str, ...]]
     spacing_mm: dict[str, tuple[float, float] | None]
     decoded: int
-
-
-def default_cache_folder() -> Path:
-    """Return the folder of ``XATTN_BMD_CACHE``, else ``xattn_bmd`` in the user's cache folder.
-
-    Example:
-        >>> default_cache_folder().name
-        'xattn_bmd'
-    """
-    named = os.environ.get(_ENVIRONMENT)
-    if named:
-        return Path(named).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "xattn_bmd"
 
 
 def cached_images(
@@ -94,7 +80,7 @@ def cached_images(
     """
     if not paths:
         raise CacheError("The image cache needs at least one radiograph, but none was given; check the cohort.")
-    _make_private(folder)
+    make_private(folder)
     known = FileDigests(folder)
     home = folder / preprocessing_key(image)
     workers = workers or default_workers()
@@ -144,14 +130,3 @@ def _as_cache(ids: tuple[str, ...], opened: PictureMap, *, preprocessing: str, d
         spacing_mm={name: record.spacing_mm for name, record in records.items()},
         decoded=decoded,
     )
-
-
-def _make_private(folder: Path) -> None:
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as cause:
-        raise CacheError(
-            f"The image cache needs a writable folder, but {folder} cannot be made; "
-            f"name another one in the environment variable {_ENVIRONMENT}."
-        ) from cause
