@@ -67,7 +67,7 @@ def _key(path: Path, *, series: str | None, folder: Path) -> str:
     """Return the key of a scan: the content of its files, whatever their names, and which series is meant."""
     known = FileDigests(folder)
     try:
-        chosen = known.digest(path) if path.is_file() else None
+        chosen = None if path.is_dir() else known.digest(path)
         nifti = path.name.lower().endswith((".nii", ".nii.gz"))
         files = (path,) if nifti else scan_files(path if path.is_dir() else path.parent)
         content = sorted(known.digest(file) for file in files)

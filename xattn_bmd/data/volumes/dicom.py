@@ -155,7 +155,7 @@ def _signed_padding(header: Dataset) -> Dataset:
     for tag in ("PixelPaddingValue", "PixelPaddingRangeLimit"):
         value = header.get(tag)
         if header.get("PixelRepresentation") and isinstance(value, int) and value >= 1 << bits - 1:
-            setattr(header, tag, value - (1 << bits))
+            header.add_new(tag, "SS", value - (1 << bits))
     return header
 
 

@@ -101,7 +101,7 @@ def _whole(plane: NDArray[Any], *, name: str) -> NDArray[np.uint16]:
             f"Labels are whole numbers from 0 to {_HIGHEST}, but {name} holds values from {plane.min():.4g} to "
             f"{plane.max():.4g}, not all whole; give the label map, not the scan or a probability map."
         )
-    return rounded.astype(np.uint16)
+    return np.asarray(rounded, dtype=np.uint16)
 
 
 def _require_names(labels: NDArray[np.uint16], names: Mapping[str, int], *, name: str) -> None:

@@ -88,7 +88,8 @@ def open_nifti(path: Path) -> NiftiGrid:
     steps = []
     stored, slope, intercept = _stored(image, name=path.name)
     affine, which = _affine(image, name=path.name)
-    unit = str(image.header.get_xyzt_units()[0])
+    header: Any = image.header
+    unit = str(header.get_xyzt_units()[0])
     affine[:3] *= _MM.get(unit, 1.0)
     steps.append(
         f"read NIfTI: {' x '.join(map(str, stored.shape))} {stored.dtype.name}, orientation from the {which}, "
@@ -139,13 +140,13 @@ def _stored(image: Nifti1Image, *, name: str) -> tuple[NDArray[Any], float, floa
         )
     try:
         # as stored, for scaling in one piece would need several copies
-        stored = np.asanyarray(image.dataobj.get_unscaled()).reshape(shape[:3], order="A")
+        proxy: Any = image.dataobj
+        stored = np.asanyarray(proxy.get_unscaled()).reshape(shape[:3], order="A")
     except Exception as cause:
         raise _damaged(name) from cause
     if stored.dtype.kind not in "iuf":
         raise VolumeError(f"Voxels are real numbers, but those of {name} are {stored.dtype}; export it in grey levels.")
-    slope, intercept = (float(image.dataobj.slope), float(image.dataobj.inter))
-    return stored, slope, intercept
+    return stored, float(proxy.slope), float(proxy.inter)
 
 
 def _affine(image: Nifti1Image, *, name: str) -> tuple[NDArray[np.float64], str]:

@@ -14,11 +14,12 @@ Spacing = tuple[float, float, float]
 
 
 def resample(volume: Volume, spacing_mm: Spacing) -> Volume:
-    """Resample a volume linearly; where voxels grow, each is a weighted mean of all that it covers.
+    """Resample a volume linearly; where voxels grow, each is a mean of what lies around it.
 
-    The new grid shares the volume's centre and directions, and covers its field to the nearest whole voxel.  The
-    triangular weights of linear interpolation are widened to the new spacing where that is coarser, so that noise is
-    averaged instead of picked; at the border the outermost voxel is repeated.  Slices are read one at a time.
+    The new grid shares the volume's centre and directions, and covers its field to the nearest whole voxel.  Where the
+    new spacing is coarser, by a factor ``r`` along an axis, the linear interpolation is averaged over a stretch of
+    ``sqrt(r² - 1)`` old voxels, so that noise is averaged instead of picked and a straight ramp stays what it was; at
+    the border the outermost voxel is repeated.  Slices are read one at a time.
 
     Args:
         volume: the volume, also a memory map.
@@ -33,8 +34,9 @@ def resample(volume: Volume, spacing_mm: Spacing) -> Volume:
     Example:
         >>> voxels = np.arange(4, dtype=np.float32).repeat(4).reshape(4, 2, 2)
         >>> volume = Volume(voxels, spacing_mm=(1.0, 1.0, 1.0), affine=np.eye(4), steps=())
-        >>> resample(volume, (2.0, 1.0, 1.0)).voxels[:, 0, 0].tolist()
-        [0.625, 2.375]
+        >>> coarse = resample(volume, (2.0, 1.0, 1.0))
+        >>> coarse.voxels.shape, [f"{value:.2f}" for value in coarse.voxels[:, 0, 0]]
+        ((2, 2, 2), ['0.54', '2.46'])
     """
     from scipy.sparse import csr_array
 
@@ -91,24 +93,34 @@ def weights(old: int, new: int, *, ratio: float) -> NDArray[np.float32]:
         ratio: new spacing divided by the old.
 
     Example:
-        >>> weights(4, 2, ratio=2.0).tolist()
-        [[0.5, 0.375, 0.125, 0.0], [0.0, 0.125, 0.375, 0.5]]
+        >>> (weights(4, 2, ratio=2.0) * 100).round().astype(int).tolist()
+        [[50, 46, 4, 0], [0, 4, 46, 50]]
     """
-    reach = max(1.0, ratio)
     centres = _centres(old, new, ratio=ratio)
+    stretch = math.sqrt(max(0.0, ratio**2 - 1))
     # voxels beyond the border, so that the outermost can stand for them
-    beyond = math.ceil(reach + ratio)
-    places = np.arange(-beyond, old + beyond)
-    share = np.clip(1 - np.abs(places[None, :] - centres[:, None]) / reach, 0, None)
+    beyond = math.ceil(ratio + stretch) + 1
+    offsets = centres[:, None] - np.arange(-beyond, old + beyond)[None, :]
+    if stretch > 0:
+        share = (_below(offsets + stretch / 2) - _below(offsets - stretch / 2)) / stretch
+    else:
+        share = np.clip(1 - np.abs(offsets), 0, None)
     inside = share[:, beyond : beyond + old].copy()
     inside[:, 0] += share[:, :beyond].sum(axis=1)
     inside[:, -1] += share[:, beyond + old :].sum(axis=1)
-    return (inside / inside.sum(axis=1, keepdims=True)).astype(np.float32)
+    whole: NDArray[np.float64] = inside.sum(axis=1, keepdims=True)
+    return np.asarray(inside / whole, dtype=np.float32)
+
+
+def _below(offset: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of a triangle of base (-1, 1) that lies below each offset."""
+    near = np.clip(offset, -1.0, 1.0)
+    return np.asarray(0.5 + near - 0.5 * near * np.abs(near))
 
 
 def _centres(old: int, new: int, *, ratio: float) -> NDArray[np.float64]:
     """Return where the new voxels' centres lie among the old ones'."""
-    return (np.arange(new) - (new - 1) / 2) * ratio + (old - 1) / 2
+    return (np.arange(new, dtype=np.float64) - (new - 1) / 2) * ratio + (old - 1) / 2
 
 
 def _ratios(old: Spacing, new: Spacing) -> tuple[float, float, float]:
