@@ -42,6 +42,14 @@ def test_labels_of_a_dicom_series(tmp_path):
     np.testing.assert_array_equal(read_labels(tmp_path / "labels.nii", like=volume).labels, values)
 
 
+def test_scaled_labels_are_rescaled(tmp_path):
+    volume, affine, shape = _scan(tmp_path)
+    image = nibabel.Nifti1Image(_bone(affine, shape), TO_RAS @ affine)
+    image.header.set_slope_inter(2, 0)
+    image.to_filename(tmp_path / "labels.nii")
+    np.testing.assert_array_equal(read_labels(tmp_path / "labels.nii", like=volume).labels, 14 * (volume.voxels > 0))
+
+
 def test_a_rounded_affine_still_fits(tmp_path):
     volume, affine, shape = _scan(tmp_path)
     near = affine.copy()

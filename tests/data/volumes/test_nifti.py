@@ -186,8 +186,33 @@ def test_damaged_and_other_files(tmp_path):
         path.write_bytes(content)
         with pytest.raises(VolumeError, match="cut short or damaged"):
             read_volume(path)
+    affine, shape = grid()
+    bare = write_nifti(tmp_path / "bare.nii", sampled(affine, shape).astype(np.int16), affine)
+    bare.write_bytes(bare.read_bytes()[:400])
+    with pytest.raises(VolumeError, match=r"bare.nii is cut short or damaged"):
+        read_volume(bare)
     with pytest.raises(VolumeError, match="argument series"):
         read_volume(path, series="1.2")
+
+
+def test_surfaces_in_nifti_clothes_are_refused(tmp_path):
+    axes = nibabel.cifti2.cifti2_axes
+    brain = axes.BrainModelAxis.from_mask(np.ones((2, 2, 2)), affine=np.eye(4), name="other")
+    image = nibabel.Cifti2Image(np.zeros((1, 8)), header=(axes.ScalarAxis(["a"]), brain))
+    image.to_filename(tmp_path / "a.dscalar.nii")
+    with pytest.raises(VolumeError, match=r"a.dscalar.nii holds Cifti2Image"):
+        read_volume(tmp_path / "a.dscalar.nii")
+
+
+def test_a_qform_that_is_no_rotation(tmp_path):
+    path = tmp_path / "ct.nii"
+    affine, shape = grid()
+    image = nibabel.Nifti1Image(sampled(affine, shape).astype(np.int16), TO_RAS @ affine)
+    image.header["qform_code"] = 1
+    image.header["quatern_b"] = 3.0
+    image.to_filename(path)
+    with pytest.raises(VolumeError, match=r"qform of ct.nii is none"):
+        read_volume(path)
 
 
 def test_without_nibabel_the_extra_is_named(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import JPEGLSLossless, RLELossless
 
-from tests.data.volumes.made_scans import SECRET, SERIES, write_series
+from tests.data.volumes.made_scans import SECRET, SERIES, slice_dataset, write_series
 from xattn_bmd import read_volume
 from xattn_bmd.errors import VolumeError
 
@@ -46,6 +46,8 @@ def _stored(low, high, *, dtype=np.uint16):
 
 FAULTS = {
     "position missing": (_without("ImagePositionPatient", only=2), "ImagePositionPatient, but 1 of 7"),
+    "position of two numbers": (_only(2, ImagePositionPatient=[1, 2]), "ImagePositionPatient, but 1 of 7"),
+    "position of one number": (_only(2, ImagePositionPatient=1), "ImagePositionPatient, but 1 of 7"),
     "orientation missing": (_without("ImageOrientationPatient"), "ImageOrientationPatient, but 7 of 7"),
     "orientation no right angle": (_set(ImageOrientationPatient=[1, 0, 0, 0.5, 0.5, 0]), "ImageOrientationPatient"),
     "spacing missing": (_without("PixelSpacing"), "PixelSpacing, but 7 of 7"),
@@ -133,12 +135,24 @@ def test_damaged_and_foreign_files(tmp_path):
     for content, sentence in (
         (b"", "0 bytes"),
         (whole[:400], "s00.dcm is damaged"),
+        (whole[:150], "s00.dcm is damaged"),
         (whole[:-30], "cut short or damaged"),
     ):
         first.write_bytes(content)
         with pytest.raises(VolumeError, match=sentence):
             read_volume(folder)
+    first.unlink()
+    first.symlink_to(tmp_path / "fetched later")
+    with pytest.raises(VolumeError, match=r"s00.dcm is not; copy it again"):
+        read_volume(folder)
+    first.unlink()
     first.write_bytes(whole)
+    (folder / "noise").write_bytes(np.random.default_rng(0).bytes(3000))
+    report = slice_dataset(0)
+    report.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.88.11"
+    del report.Rows, report.Columns, report.PixelData
+    report.save_as(folder / "report.dcm", enforce_file_format=True)
+    assert read_volume(folder).steps[0].startswith("2 files of the folder left out")
     notes = folder / "notes.txt"
     notes.write_text("nothing")
     with pytest.raises(VolumeError, match=r"but notes.txt is none of these"):

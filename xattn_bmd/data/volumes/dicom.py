@@ -119,12 +119,10 @@ def _decoded(path: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None,
         header = _header(path)
         levels, words = stored_levels(header, name=path.name)
         padding = declared_padding(_signed_padding(header), levels.levels)
-    except VolumeError:
+    except (VolumeError, MemoryError):
         raise
     except RadiographError as cause:
         raise VolumeError(str(cause)) from cause
-    except MemoryError:
-        raise
     except Exception as cause:
         # pydicom and the decoders meet damaged files with many kinds of exception
         raise VolumeError(str(cut_short(path.name))) from cause

@@ -142,6 +142,8 @@ def _stored(image: Nifti1Image, *, name: str) -> tuple[NDArray[Any], float, floa
         # as stored, for scaling in one piece would need several copies
         proxy: Any = image.dataobj
         stored = np.asanyarray(proxy.get_unscaled()).reshape(shape[:3], order="A")
+    except MemoryError:
+        raise
     except Exception as cause:
         raise _damaged(name) from cause
     if stored.dtype.kind not in "iuf":

@@ -60,8 +60,8 @@ def find_series(path: Path, *, series: str | None) -> Series:
 
 
 def scan_files(folder: Path) -> tuple[Path, ...]:
-    """Return the files directly in a folder, by name, without hidden ones."""
-    return tuple(sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")))
+    """Return the files directly in a folder, by name, without hidden ones; a link to nowhere is a file that is lost."""
+    return tuple(sorted(file for file in folder.iterdir() if not file.is_dir() and not file.name.startswith(".")))
 
 
 def _series_of(path: Path, header: SliceHeader | None) -> str:

@@ -74,8 +74,8 @@ def read_slice_header(path: Path) -> SliceHeader | None:
     has_preamble = content[128:132] == b"DICM"
     header = _parsed(content, has_preamble=has_preamble, name=path.name)
     if header is None or not header.get("Rows"):
-        # another object (a report, a structure set) has no rows; a CT slice without them is damaged
-        if header is not None and _class(header) in _CT_CLASSES:
+        # another object (a report, a structure set) says so and has no rows; a file that stops before is damaged
+        if header is not None and has_preamble and _class(header) in ("", *_CT_CLASSES):
             raise _damaged(path.name)
         return None
     return SliceHeader(
