@@ -7,6 +7,7 @@ from pydicom.uid import JPEGLSLossless, RLELossless
 
 from tests.data.volumes.made_scans import SECRET, SERIES, slice_dataset, write_series
 from xattn_bmd import read_volume
+from xattn_bmd.data.volumes.slice_header import read_slice_header
 from xattn_bmd.errors import VolumeError
 
 
@@ -149,7 +150,7 @@ def test_damaged_and_foreign_files(tmp_path):
     first.write_bytes(whole)
     (folder / "noise").write_bytes(np.random.default_rng(0).bytes(3000))
     report = slice_dataset(0)
-    report.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.88.11"
+    report.SOPClassUID = "1.2.840.10008.5.1.4.1.1.88.11"
     del report.Rows, report.Columns, report.PixelData
     report.save_as(folder / "report.dcm", enforce_file_format=True)
     assert read_volume(folder).steps[0].startswith("2 files of the folder left out")
@@ -164,6 +165,18 @@ def test_damaged_and_foreign_files(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(VolumeError, match="none of the 0 files of empty is one; give the scan's folder"):
         read_volume(tmp_path / "empty")
+
+
+def test_wherever_a_header_stops_the_slice_is_not_lost(tmp_path):
+    path = tmp_path / "a.dcm"
+    slice_dataset(0).save_as(path, enforce_file_format=True)
+    whole = path.read_bytes()
+    for end in range(133, len(whole), 7):
+        path.write_bytes(whole[:end])
+        try:
+            assert read_slice_header(path) is not None, end
+        except VolumeError as error:
+            assert "a.dcm is damaged" in str(error)
 
 
 def test_a_missing_decoder_is_named(tmp_path, monkeypatch):

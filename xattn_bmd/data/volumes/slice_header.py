@@ -72,12 +72,22 @@ def read_slice_header(path: Path) -> SliceHeader | None:
     """
     content = _content(path)
     has_preamble = content[128:132] == b"DICM"
-    header = _parsed(content, has_preamble=has_preamble, name=path.name)
-    if header is None or not header.get("Rows"):
-        # another object (a report, a structure set) says so and has no rows; a file that stops before is damaged
-        if header is not None and has_preamble and _class(header) in ("", *_CT_CLASSES):
-            raise _damaged(path.name)
+    try:
+        header = _parsed(content, has_preamble=has_preamble)
+        if header.get("Rows"):
+            return _slice_header(header, path, content)
+        other = _is_another_object(header)
+    except Exception as cause:
+        # pydicom meets damaged files with many kinds of exception
+        if has_preamble:
+            raise _damaged(path.name) from cause
         return None
+    if has_preamble and not other:
+        raise _damaged(path.name)
+    return None
+
+
+def _slice_header(header: Dataset, path: Path, content: bytes) -> SliceHeader:
     return SliceHeader(
         path=path,
         digest=hashlib.sha256(content).hexdigest(),
@@ -103,23 +113,19 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _parsed(content: bytes, *, has_preamble: bool, name: str) -> Dataset | None:
+def _parsed(content: bytes, *, has_preamble: bool) -> Dataset:
     from pydicom import dcmread
 
-    try:
-        with warnings.catch_warnings():
-            if not has_preamble:
-                warnings.simplefilter("ignore")  # any text file is tried here
-            return dcmread(BytesIO(content), force=not has_preamble, stop_before_pixels=True, specific_tags=list(_TAGS))
-    except Exception as cause:
-        # pydicom meets damaged files with many kinds of exception
-        if has_preamble:
-            raise _damaged(name) from cause
-        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of files that are damaged or no DICOM at all, which are told apart below
+        return dcmread(BytesIO(content), force=not has_preamble, stop_before_pixels=True, specific_tags=list(_TAGS))
 
 
-def _class(header: Dataset) -> str:
-    return str(getattr(header.file_meta, "MediaStorageSOPClassUID", ""))
+def _is_another_object(header: Dataset) -> bool:
+    """Tell whether a file without rows says that it is no CT slice (a report, a structure set, a directory)."""
+    meta = header.file_meta
+    # the class stands before the transfer syntax: where that is missing, the class may be cut
+    return "TransferSyntaxUID" in meta and str(meta.get("MediaStorageSOPClassUID", "")) not in _CT_CLASSES
 
 
 def _damaged(name: str) -> VolumeError:
