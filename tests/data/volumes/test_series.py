@@ -103,7 +103,9 @@ def test_padding_becomes_air_and_does_not_count_as_measured(tmp_path, signed):
         # some scanners declare a negative mark as an unsigned number
         dataset.add_new("PixelPaddingValue", "US", mark % 65536)
 
-    volume = read_volume(write_series(tmp_path / "scan", signed=signed, change=pad))
+    # the signed mark would read -1000 HU: only the header tells that nothing was measured there
+    intercept = 1000.0 if signed else -1024.0
+    volume = read_volume(write_series(tmp_path / "scan", signed=signed, intercept=intercept, change=pad))
     assert (volume.voxels[:, 0, :2] == -1024).all()
     np.testing.assert_array_equal(volume.voxels[:, 1:], expected(volume)[:, 1:])
     assert any(step.startswith(f"{7 * 2} of {7 * 30} voxels are padding") for step in volume.steps)
