@@ -17,7 +17,7 @@ from xattn_bmd.errors import VolumeError
 SIGNS = list(itertools.product((1, -1), repeat=3))
 
 
-@pytest.mark.parametrize("axes", itertools.permutations(range(3)))
+@pytest.mark.parametrize("axes", list(itertools.permutations(range(3))))
 def test_any_orientation_gives_each_voxel_its_point(tmp_path, axes):
     for signs in SIGNS:
         affine, shape = grid(axes, signs)
