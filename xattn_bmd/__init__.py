@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from xattn_bmd.data.folds import FoldPlan as FoldPlan
     from xattn_bmd.data.jsrt.convert import convert_jsrt as convert_jsrt
     from xattn_bmd.data.radiograph import read_radiograph as read_radiograph
+    from xattn_bmd.data.volume import read_volume as read_volume
     from xattn_bmd.errors import XattnBmdError as XattnBmdError
     from xattn_bmd.explanation.counterfactual.slopes import counterfactual_slopes as counterfactual_slopes
     from xattn_bmd.explanation.explain import explain as explain
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from xattn_bmd.training.prediction.predictor import Predictor as Predictor
     from xattn_bmd.training.runs.run import Run as Run
     from xattn_bmd.training.runs.run import load_run as load_run
+    from xattn_bmd.types import Volume as Volume
 
 _HOMES = {
     "Cohort": "data.cohort",
@@ -68,6 +70,7 @@ _HOMES = {
     "SearchResult": "search.result",
     "SearchSpace": "search.space",
     "TrainingConfig": "config",
+    "Volume": "types",
     "XattnBmdError": "errors",
     "build_network": "models.network",
     "compare": "training.crossval",
@@ -83,6 +86,7 @@ _HOMES = {
     "optimism": "search.result",
     "read_radiograph": "data.radiograph",
     "reader_agreement": "metrics.tables.reader_agreement",
+    "read_volume": "data.volume",
     "record_contributions": "explanation.record.shapley",
     "screening": "metrics.screening",
     "simulate_cohort": "simulate.cohort",

@@ -19,6 +19,10 @@ class RadiographError(XattnBmdError):
     """An image file cannot be read as one grey-scale radiograph."""
 
 
+class VolumeError(XattnBmdError):
+    """Files cannot be read as one CT volume in Hounsfield units, or labels do not fit their volume."""
+
+
 class CohortError(XattnBmdError):
     """The clinical table, or its join with the images, breaks the declared roles; lists every problem at once."""
 

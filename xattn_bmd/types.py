@@ -5,9 +5,9 @@ Axis legend, used in every annotation and tensor name of this library:
 ========  ==========================================================================
 ``B``     patients (radiographs) in the batch
 ``H, W``  rows and columns of an image
+``D``     slices of a CT volume, in ``(D, H, W)``; elsewhere the width of a token
 ``P``     image patches (tokens of the image encoder)
 ``V``     clinical variables: the ``N`` numeric ones first, then the ``C`` categorical
-``D``     width of a token
 ========  ==========================================================================
 """
 
@@ -53,6 +53,61 @@ class Radiograph:
     pixels: NDArray[np.float32]
     spacing_mm: tuple[float, float] | None
     steps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One CT volume in the order in which every volume of this library lies.
+
+    Slices run from head to feet, rows from anterior to posterior, columns from the patient's right to the left: shown
+    as they are, ``voxels[d]`` is the usual axial picture (the patient's right at the picture's left) and
+    ``voxels[:, h]`` the coronal one, head up.  An oblique volume lies in the nearest such order; ``affine`` is exact.
+
+    Attributes:
+        voxels: ``(D, H, W)`` Hounsfield units, at least -1024: float32 in memory; int16 where it is a read-only memory
+            map of the cache.
+        spacing_mm: ``(slice, row, column)`` distance between voxel centres in mm.
+        affine: ``(4, 4)`` float64 from the index ``(d, h, w, 1)`` to patient coordinates in mm as DICOM has them: x to
+            the patient's left, y to posterior, z to the head.
+        steps: every step taken from files to voxels, in order, in plain words without patient data.
+    """
+
+    voxels: NDArray[np.float32] | NDArray[np.int16]
+    spacing_mm: tuple[float, float, float]
+    affine: NDArray[np.float64]
+    steps: tuple[str, ...]
+
+    @property
+    def orientation(self) -> tuple[str, str, str]:
+        """Where each axis points, by the affine: ``("I", "P", "L")`` (inferior, posterior, left), always."""
+        return _axis_codes(self.affine)
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """A segmentation on the voxels of a :class:`Volume`.
+
+    Attributes:
+        labels: ``(D, H, W)`` uint16, 0 for background.
+        names: label of each named structure; empty where nobody named them.
+        spacing_mm: ``(slice, row, column)`` distance between voxel centres in mm.
+        affine: ``(4, 4)`` float64 from the index ``(d, h, w, 1)`` to patient coordinates in mm, as in the volume.
+        steps: every step taken from file to labels.
+    """
+
+    labels: NDArray[np.uint16]
+    names: dict[str, int]
+    spacing_mm: tuple[float, float, float]
+    affine: NDArray[np.float64]
+    steps: tuple[str, ...]
+
+
+def _axis_codes(affine: NDArray[np.float64]) -> tuple[str, str, str]:
+    directions = (("R", "L"), ("A", "P"), ("I", "S"))
+    columns = ([float(affine[row, column]) for row in range(3)] for column in range(3))
+    main = ((max(range(3), key=lambda row: abs(parts[row])), parts) for parts in columns)
+    slice_, row, column = (directions[axis][parts[axis] > 0] for axis, parts in main)
+    return slice_, row, column
 
 
 @dataclass(frozen=True)

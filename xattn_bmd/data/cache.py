@@ -11,7 +11,6 @@ Layout of the cache folder (private to the user, for it holds patients' pictures
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_bmd.config import ImageConfig
+from xattn_bmd.data.cache_folder import default_cache_folder as default_cache_folder
+from xattn_bmd.data.cache_folder import make_private
 from xattn_bmd.data.pictures.build import build_map, default_workers
 from xattn_bmd.data.pictures.file_digest import FileDigests
 from xattn_bmd.data.pictures.picture import PictureRecord
@@ -29,7 +30,6 @@ from xattn_bmd.data.pictures.picture_map import PictureMap, map_key, open_map, p
 from xattn_bmd.data.preprocess import Frame
 from xattn_bmd.errors import CacheError
 
-_ENVIRONMENT = "XATTN_BMD_CACHE"
 _ATTEMPTS = 3  # another process may move a map aside that it found damaged just before it was mended
 
 
@@ -64,20 +64,6 @@ class ImageCache:
     placements: dict[str, Placement | None] = field(default_factory=dict)
 
 
-def default_cache_folder() -> Path:
-    """Return the folder of ``XATTN_BMD_CACHE``, else ``xattn_bmd`` in the user's cache folder.
-
-    Example:
-        >>> default_cache_folder().name
-        'xattn_bmd'
-    """
-    named = os.environ.get(_ENVIRONMENT)
-    if named:
-        return Path(named).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "xattn_bmd"
-
-
 def cached_images(
     paths: Mapping[str, Path],
     *,
@@ -104,7 +90,7 @@ def cached_images(
     """
     if not paths:
         raise CacheError("The image cache needs at least one radiograph, but none was given; check the cohort.")
-    _make_private(folder)
+    make_private(folder)
     known = FileDigests(folder)
     home = folder / preprocessing_key(image)
     workers = workers or default_workers()
@@ -159,14 +145,3 @@ def _as_cache(ids: tuple[str, ...], opened: PictureMap, *, preprocessing: str, d
 
 def _placement(record: PictureRecord) -> Placement | None:
     return None if record.shape is None or record.frame is None else (record.shape, record.frame)
-
-
-def _make_private(folder: Path) -> None:
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as cause:
-        raise CacheError(
-            f"The image cache needs a writable folder, but {folder} cannot be made; "
-            f"name another one in the environment variable {_ENVIRONMENT}."
-        ) from cause

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from xattn_bmd.atomic import atomic_folder
 from xattn_bmd.config import ImageConfig
 from xattn_bmd.data.cache import Placement
+from xattn_bmd.data.cache_folder import discard, sweep
 from xattn_bmd.data.masks.placed import placed_mask
 from xattn_bmd.data.masks.read import read_mask
 from xattn_bmd.data.pictures.build import default_workers
 from xattn_bmd.data.pictures.file_digest import FileDigests
-from xattn_bmd.data.pictures.leftovers import discard, sweep
 from xattn_bmd.data.pictures.picture_map import preprocessing_key
 from xattn_bmd.data.preprocess import frame_of
 from xattn_bmd.data.radiograph import read_radiograph

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from xattn_bmd.atomic import atomic_folder
 from xattn_bmd.config import ImageConfig
-from xattn_bmd.data.pictures.leftovers import discard, sweep
+from xattn_bmd.data.cache_folder import discard, json_hash, sweep
 from xattn_bmd.data.pictures.picture import Picture, PictureRecord
 from xattn_bmd.errors import CacheError
 
@@ -43,12 +42,12 @@ class PictureMap:
 
 def preprocessing_key(image: ImageConfig) -> str:
     """Return the key of a preprocessing: pictures of different keys never mix."""
-    return _hash({"format": CACHE_FORMAT, "image": asdict(image)})[:16]
+    return json_hash({"format": CACHE_FORMAT, "image": asdict(image)})[:16]
 
 
 def map_key(digests: tuple[str, ...]) -> str:
     """Return the key of an ordered set of files."""
-    return _hash(digests)[:32]
+    return json_hash(digests)[:32]
 
 
 def open_map(folder: Path, *, size: int) -> PictureMap | None:
@@ -98,7 +97,7 @@ def write_map(folder: Path, pictures: Iterable[Picture], *, rows: int, size: int
         with atomic_folder(folder, error=CacheError) as partial:
             records = _write_pixels(partial / _PIXELS, pictures, rows=rows, size=size)
             body: dict[str, Any] = {"records": [record.to_dict() for record in records]}
-            body["checksum"] = _hash(body["records"])
+            body["checksum"] = json_hash(body["records"])
             body["bytes"] = (partial / _PIXELS).stat().st_size
             (partial / _RECORDS).write_text(json.dumps(body))
     except OSError:
@@ -124,9 +123,5 @@ def _require_whole(file: Path, *, rows: int, size: int, records: dict[str, Any])
     found, stated = file.stat().st_size, int(records["bytes"])
     if found != stated or found < rows * size * size * 2:
         raise CacheError(f"{stated} bytes belong in {file.name}, but it has {found}")
-    if records["checksum"] != _hash(records["records"]):
+    if records["checksum"] != json_hash(records["records"]):
         raise CacheError(f"{_RECORDS} does not match its checksum")
-
-
-def _hash(values: Any) -> str:  # noqa: ANN401
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
