@@ -43,5 +43,9 @@ class MetricError(XattnBmdError):
     """A table of predictions cannot be scored: wrong columns, wrong shapes, or non-finite values."""
 
 
+class LocaliseError(XattnBmdError):
+    """Boxes cannot be read or used, a detector cannot be fitted, or what it found breaks a rule; lists every problem."""
+
+
 class RunError(XattnBmdError):
     """A run folder cannot be written, continued or read: other configuration, missing folds, full disk."""
