@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     from xattn_bmd.explanation.explain import explain as explain
     from xattn_bmd.explanation.record.shapley import record_contributions as record_contributions
     from xattn_bmd.explanation.result import Explanation as Explanation
+    from xattn_bmd.localise.boxes.files import read_boxes as read_boxes
+    from xattn_bmd.localise.boxes.files import write_boxes as write_boxes
+    from xattn_bmd.localise.config import LocaliserConfig as LocaliserConfig
+    from xattn_bmd.localise.crops.cohort import crop_cohort as crop_cohort
+    from xattn_bmd.localise.localiser import Localiser as Localiser
+    from xattn_bmd.localise.pictures import picture_sizes as picture_sizes
     from xattn_bmd.metrics.screening import screening as screening
+    from xattn_bmd.metrics.tables.detection import detection_table as detection_table
     from xattn_bmd.models.network import build_network as build_network
     from xattn_bmd.report.write import write_report as write_report
     from xattn_bmd.search.result import SearchResult as SearchResult
@@ -60,6 +67,8 @@ _HOMES = {
     "Explanation": "explanation.result",
     "FoldPlan": "data.folds",
     "ImageConfig": "config",
+    "Localiser": "localise.localiser",
+    "LocaliserConfig": "localise.config",
     "ModelConfig": "config",
     "Predictor": "training.prediction.predictor",
     "Run": "training.runs.run",
@@ -70,6 +79,8 @@ _HOMES = {
     "build_network": "models.network",
     "compare": "training.crossval",
     "counterfactual_slopes": "explanation.counterfactual.slopes",
+    "crop_cohort": "localise.crops.cohort",
+    "detection_table": "metrics.tables.detection",
     "draw_hips": "simulate.subjects",
     "evaluate": "training.external",
     "explain": "explanation.explain",
@@ -78,6 +89,8 @@ _HOMES = {
     "load_search": "search.result",
     "loss_weights": "training.fits.networks",
     "optimism": "search.result",
+    "picture_sizes": "localise.pictures",
+    "read_boxes": "localise.boxes.files",
     "read_radiograph": "data.radiograph",
     "record_contributions": "explanation.record.shapley",
     "screening": "metrics.screening",
@@ -85,6 +98,7 @@ _HOMES = {
     "t_score": "bone.tscore",
     "tune": "search.tune",
     "who_class": "bone.tscore",
+    "write_boxes": "localise.boxes.files",
     "write_report": "report.write",
 }
 __all__ = sorted(_HOMES)

@@ -44,7 +44,7 @@ class MetricError(XattnBmdError):
 
 
 class LocaliseError(XattnBmdError):
-    """Boxes cannot be read or used, a detector cannot be fitted, or what it found breaks a rule; lists every problem."""
+    """Boxes cannot be read or used, or what a detector found breaks a rule; lists every problem at once."""
 
 
 class RunError(XattnBmdError):
