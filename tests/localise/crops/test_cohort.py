@@ -60,6 +60,7 @@ def test_spacing_and_levels_of_a_dicom_survive(tmp_path):
     suffix, content = crop_bytes(levels, spacing_mm=(0.148, 0.2), name="film")
     (tmp_path / "images").mkdir()
     header = pydicom.dcmread(io.BytesIO(content))
+    assert [float(side) for side in header.PixelSpacing] == [0.148, 0.2]  # rows first
     # a film stored as a negative, turned by nothing but its display
     header.PhotometricInterpretation, header.PresentationLUTShape = "MONOCHROME1", "INVERSE"
     header.save_as(tmp_path / "images" / f"film{suffix}")
