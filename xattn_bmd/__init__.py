@@ -34,7 +34,14 @@ if TYPE_CHECKING:
     from xattn_bmd.explanation.explain import explain as explain
     from xattn_bmd.explanation.record.shapley import record_contributions as record_contributions
     from xattn_bmd.explanation.result import Explanation as Explanation
+    from xattn_bmd.localise.boxes.files import read_boxes as read_boxes
+    from xattn_bmd.localise.boxes.files import write_boxes as write_boxes
+    from xattn_bmd.localise.config import LocaliserConfig as LocaliserConfig
+    from xattn_bmd.localise.crops.cohort import crop_cohort as crop_cohort
+    from xattn_bmd.localise.localiser import Localiser as Localiser
+    from xattn_bmd.localise.pictures import picture_sizes as picture_sizes
     from xattn_bmd.metrics.screening import screening as screening
+    from xattn_bmd.metrics.tables.detection import detection_table as detection_table
     from xattn_bmd.metrics.tables.reader_agreement import reader_agreement as reader_agreement
     from xattn_bmd.models.network import build_network as build_network
     from xattn_bmd.report.write import write_report as write_report
@@ -64,6 +71,8 @@ _HOMES = {
     "Explanation": "explanation.result",
     "FoldPlan": "data.folds",
     "ImageConfig": "config",
+    "Localiser": "localise.localiser",
+    "LocaliserConfig": "localise.config",
     "ModelConfig": "config",
     "Predictor": "training.prediction.predictor",
     "Run": "training.runs.run",
@@ -76,6 +85,8 @@ _HOMES = {
     "compare": "training.crossval",
     "convert_jsrt": "data.jsrt.convert",
     "counterfactual_slopes": "explanation.counterfactual.slopes",
+    "crop_cohort": "localise.crops.cohort",
+    "detection_table": "metrics.tables.detection",
     "draw_hips": "simulate.subjects",
     "evaluate": "training.external",
     "explain": "explanation.explain",
@@ -84,6 +95,8 @@ _HOMES = {
     "load_search": "search.result",
     "loss_weights": "training.fits.networks",
     "optimism": "search.result",
+    "picture_sizes": "localise.pictures",
+    "read_boxes": "localise.boxes.files",
     "read_radiograph": "data.radiograph",
     "reader_agreement": "metrics.tables.reader_agreement",
     "read_volume": "data.volume",
@@ -93,6 +106,7 @@ _HOMES = {
     "t_score": "bone.tscore",
     "tune": "search.tune",
     "who_class": "bone.tscore",
+    "write_boxes": "localise.boxes.files",
     "write_report": "report.write",
 }
 __all__ = sorted(_HOMES)

@@ -47,5 +47,9 @@ class MetricError(XattnBmdError):
     """A table of predictions cannot be scored: wrong columns, wrong shapes, or non-finite values."""
 
 
+class LocaliseError(XattnBmdError):
+    """Boxes cannot be read or used, or what a detector found breaks a rule; lists every problem at once."""
+
+
 class RunError(XattnBmdError):
     """A run folder cannot be written, continued or read: other configuration, missing folds, full disk."""

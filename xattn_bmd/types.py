@@ -39,6 +39,13 @@ HEAD_COLUMNS = ("sd", "q05", "q50", "q95")
 HEAD_QUANTILES = (0.05, 0.50, 0.95)
 """Shares of the density's distribution below the columns ``q05``, ``q50`` and ``q95`` of a quantile head."""
 
+BOX_COLUMNS = ("radiograph_id", "label", "x0", "y0", "x1", "y1")
+"""Columns of a table of boxes, and ``score`` where a detector made it: pixels of the radiograph as displayed.
+
+``x`` runs right and ``y`` down from the outer corner of the top left pixel, so the whole picture is the box
+``(0, 0, columns, rows)``; ``x1`` and ``y1`` are the far edges.
+"""
+
 
 @dataclass(frozen=True)
 class Radiograph:

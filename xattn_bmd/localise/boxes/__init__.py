@@ -1,0 +1,1 @@
+"""Tables of boxes: what must hold, and the files they come in."""

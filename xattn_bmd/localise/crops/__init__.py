@@ -1,0 +1,1 @@
+"""Cutting boxes out of radiographs at full resolution."""

@@ -1,0 +1,1 @@
+"""The networks that find boxes, and how they learn."""
