@@ -43,6 +43,7 @@ def main() -> None:
         write_readme()
         return
     study = STUDIES[asked.study].small() if asked.small else STUDIES[asked.study]
+    study = study if asked.n is None else replace(study, n=asked.n)
     path = (HERE / "results" / asked.study if asked.results is None else asked.results).with_suffix(".csv")
     for seed in range(study.seed, study.seed + asked.draws):
         for model in asked.models:
@@ -130,6 +131,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, help="folder of cohorts, runs and pictures")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--n", type=int, help="radiographs at home; the study's own number unless given")
     parser.add_argument("--draws", type=int, default=1, help="simulated cohorts, each of its own seed")
     parser.add_argument("--small", action="store_true", help="a trial of minutes whose figures mean nothing")
     parser.add_argument("--results", type=Path, help="file of figures; the stored one unless named")

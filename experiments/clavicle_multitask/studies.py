@@ -73,10 +73,10 @@ class Study:
 STUDIES = {
     "chest": Study(
         name="chest", preset="chest", external="chest_external", masks="masks/clavicle", regions="masks",
-        region="clavicle", n=1600, external_n=400, folds=5, pixels=128, epochs=8, patience=8, seed=80000,
+        region="clavicle", n=800, external_n=400, folds=4, pixels=128, epochs=8, patience=8, seed=80000,
     ),
     "hip": Study(
         name="hip", preset="hcs", masks="truth/neck", regions="truth", region="neck", n=233, folds=5, pixels=128,
-        epochs=20, patience=20, seed=81000, explained=233,
+        epochs=15, patience=15, seed=81000, explained=233,
     ),
 }  # fmt: skip
