@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.cohorts import write_cohort
+from tests.cohorts import draw_masks, write_cohort
+from tests.data.jsrt_tree import write_tree
 from tests.explanation.runs import write_masks
+from tests.metrics.readers import made_up_readings
 from tests.training.settings import TINY
 from xattn_bmd.cli import main
-from xattn_bmd.config import CompareConfig
+from xattn_bmd.config import CompareConfig, to_dict
 from xattn_bmd.data.roles import CohortRoles
 from xattn_bmd.search.space import SearchSpace
 from xattn_bmd.search.study_file import read_study
@@ -71,6 +73,28 @@ def test_simulated_hips_from_the_command_line(tmp_path, monkeypatch, capsys):
         assert main([*words[1:], "--size", "64", "--workers", "1"]) == 0, capsys.readouterr().err
         found[words[2]] = len(pd.read_csv(Path(words[2]) / "cohort.csv"))
     assert found == {"HIPS": 2, "HIPS_C": 2, "REPEATED": 8, "REAL": 1, "CHESTS": 2, "CHESTS_X": 2}
+
+
+def test_masks_and_readers_from_the_command_line(tmp_path, monkeypatch, capsys):
+    """With made-up pictures in place of chests, and a tiny network."""
+    monkeypatch.chdir(tmp_path)
+    for folder, seed in (("CHESTS", 0), ("NEW", 5)):
+        table = write_cohort(tmp_path / folder, n=24 if seed == 0 else 8, seed=seed)
+        draw_masks(table, tmp_path / folder / "masks")
+        roles = yaml.safe_load((tmp_path / folder / "cohort.yaml").read_text()) | {"masks": "masks"}
+        (tmp_path / folder / "cohort.yaml").write_text(yaml.safe_dump(roles))
+    small = replace(TINY, folds=2, models=("image_only",), model=replace(TINY.model, mask_head="unet", mask_width=4))
+    Path("both.yaml").write_text(yaml.safe_dump(to_dict(small)))
+    for made, name in zip(write_tree(tmp_path), ("JSRT", "SCR"), strict=True):
+        made.rename(tmp_path / name)
+    made_up_readings().to_csv("READERS.csv", index=False)
+    block = re.search(r"## Masks, chests, vertebrae, volumes\n.*?```\n(.*?)```", README, flags=re.DOTALL).group(1)
+    for line in block.splitlines():
+        words = re.sub(r"\[.*?\]", "", line.split("#")[0]).replace("SCR CHESTS", "SCR CONVERTED").split()
+        assert words[0] == "xattn-bmd"
+        assert main(words[1:]) == 0, capsys.readouterr().err
+    assert len(list(Path("FOUND").glob("*.png"))) == 8
+    assert Path("CONVERTED/cohort.yaml").is_file()
 
 
 def test_many_machines_from_the_command_line(own_data, capsys):
