@@ -4,9 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.cohorts import write_cohort
 
+settings.register_profile("suite", deadline=None)  # speed is measured in a benchmark, not asserted
+settings.load_profile("suite")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: as many test processes as cores share them
 
 

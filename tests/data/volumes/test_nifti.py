@@ -225,5 +225,5 @@ def test_without_nibabel_the_extra_is_named(tmp_path, monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(VolumeError, match=r"pip install 'xattn-bmd\[ct\]'"):
+    with pytest.raises(VolumeError, match=r"pip install 'xattn-bmd\[nifti\]'"):
         read_volume(path)
