@@ -101,6 +101,7 @@ def _lines(rows: pd.DataFrame) -> Iterator[str]:
             yield from _changes(part)
             yield ""
     yield from _confusion(rows)
+    yield from _classes(rows)
     yield from _heat(rows)
     yield f"{one['folds']} folds, at most {one['epochs']} epochs. Commit {one['commit']}; machine: {one['machine']}."
 
@@ -141,6 +142,18 @@ def _confusion(rows: pd.DataFrame) -> Iterator[str]:
     yield ""
 
 
+def _classes(rows: pd.DataFrame) -> Iterator[str]:
+    part = rows[(rows["model"] == MODELS[0]) & (rows["where"] == "internal")]
+    yield f"Each class against the others by `{MODELS[0]}`, internal; precision is undefined where nobody is called so:"
+    yield ""
+    yield "| class | rate | single-task | multi-task |"
+    yield "|---|---|---|---|"
+    for name in ("normal", "osteopenia", "osteoporosis"):
+        for rate in ("sensitivity", "specificity", "precision", "f1"):
+            yield f"| {name} | {rate} | " + " | ".join(_cell(part, arm, f"{name} {rate}") for arm in ARMS) + " |"
+    yield ""
+
+
 def _heat(rows: pd.DataFrame) -> Iterator[str]:
     part = rows[rows["metric"].str.contains(" share_over_chance$") & rows["arm"].isin(ARMS)]
     if part.empty:
@@ -162,8 +175,10 @@ def _heat(rows: pd.DataFrame) -> Iterator[str]:
 
 def _cell(part: pd.DataFrame, arm: str, metric: str, *, signed: bool = False) -> str:
     found = part[(part["arm"] == arm) & (part["metric"] == metric)]
-    if found.empty or pd.isna(found["value"].iloc[0]):
+    if found.empty:
         return "–"
+    if pd.isna(found["value"].iloc[0]):
+        return "undefined"
     value, low, high = found[["value", "low", "high"]].iloc[0]
     sign = "+" if signed else ""
     interval = "" if pd.isna(low) else f" [{low:{sign}.3f}, {high:{sign}.3f}]"
