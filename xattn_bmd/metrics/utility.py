@@ -47,7 +47,7 @@ def net_benefit(low: ArrayLike, risk: ArrayLike, *, probabilities: ArrayLike = P
         )
     if not ((risks >= 0) & (risks <= 1)).all():
         raise MetricError("Risks lie in 0-1, but some are outside or NaN; leave those out.")
-    return np.asarray(_benefits(labels, risks, checked_probabilities(probabilities)).mean(axis=0))
+    return np.asarray(benefit_terms(labels, risks, checked_probabilities(probabilities)).mean(axis=0))
 
 
 def pooled_net_benefit(
@@ -78,7 +78,7 @@ def pooled_net_benefit(
     """
     low = low_density(grid.target, reference=reference, threshold=threshold)
     places = checked_probabilities(probabilities)
-    terms = np.mean([_benefits(low, of_repeat, places) for of_repeat in risk], axis=0)
+    terms = np.mean([benefit_terms(low, of_repeat, places) for of_repeat in risk], axis=0)
     sums = drawn_sums(grid, np.column_stack([np.ones(len(low)), terms]), draws)
     return [split_draws(column, draws) for column in (sums[:, 1:] / sums[:, :1]).T]
 
@@ -97,9 +97,9 @@ def checked_probabilities(probabilities: ArrayLike) -> NDArray[np.float64]:
     return places
 
 
-def _benefits(
+def benefit_terms(
     low: NDArray[np.bool_], risk: NDArray[np.float64], probabilities: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return what each radiograph adds at each threshold probability, (N, Q)."""
+    """Return what each radiograph, or patient, adds at each threshold probability, (N, Q)."""
     worth = np.where(low[:, None], 1.0, -probabilities / (1.0 - probabilities))
     return np.where(risk[:, None] >= probabilities, worth, 0.0)
