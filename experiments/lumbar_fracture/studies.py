@@ -1,0 +1,102 @@
+"""What the fracture study simulates and how its networks are trained: set before any of them was scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from xattn_bmd import CompareConfig, ImageConfig, LocaliserConfig, ModelConfig, TrainingConfig
+
+CLASSES = ("normal", "old", "fresh")
+TARGET = "condition"
+POSITIVE = "fresh"
+
+BACKBONES = {
+    "quick": ("resnet10t", "mobilenetv3_small_100", "tf_efficientnet_lite0"),
+    "paper": ("resnet50", "densenet161", "resnext50_32x4d"),
+}
+"""Members of the ensemble: the source's three, and three small ones for two cores.  All begin with random weights."""
+
+VOTES = ("soft vote", "hard vote")
+RECORD, FUSED = "metadata_only", ("concat", "xattn")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """Sizes and settings.
+
+    Attributes:
+        patients: at home, one radiograph each.
+        external: of the other institution.
+        found_by: other people of the home institution, on whom the detector is trained.
+        size: side of what the networks see of a vertebra, pixels.
+        folds: of one repeat; a patient's vertebrae are in one.
+        epochs: most epochs of a fit.
+        patience: epochs without a better validation loss before a fit stops.
+        explained: vertebrae whose heat is judged.
+        seed: of simulation, folds and networks.
+        backbones: key of :data:`BACKBONES`.
+    """
+
+    patients: int = 260
+    external: int = 140
+    found_by: int = 80
+    size: int = 64
+    folds: int = 4
+    epochs: int = 20
+    patience: int = 20
+    explained: int = 600
+    seed: int = 90000
+    backbones: str = "quick"
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names of the ensemble's members."""
+        return tuple(f"image_only@{name}" for name in BACKBONES[self.backbones])
+
+    @property
+    def fused(self) -> tuple[str, ...]:
+        """Names of the models that read the record too: on the first backbone."""
+        return tuple(f"{fusion}@{BACKBONES[self.backbones][0]}" for fusion in FUSED)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every model that is fitted."""
+        return (*self.members, *self.fused, RECORD)
+
+    def config(self) -> CompareConfig:
+        """Return the settings that all models share."""
+        return CompareConfig(
+            models=self.models,
+            folds=self.folds,
+            seed=self.seed,
+            image=ImageConfig(size=self.size, crop="none"),
+            model=ModelConfig(weights="none", head="classes", width=64),
+            training=TrainingConfig(
+                loss="cross_entropy", weighting="none", epochs=self.epochs, patience=self.patience,
+                learning_rate=2e-3, batch_size=16, precision="32-true",
+            ),
+        )  # fmt: skip
+
+    def localiser(self) -> LocaliserConfig:
+        """Return the settings of the detector."""
+        return LocaliserConfig(size=384, epochs=12, flip=0.0, seed=self.seed)
+
+    def small(self) -> Study:
+        """Return a trial of minutes, whose figures mean nothing."""
+        return replace(self, patients=24, external=10, found_by=10, folds=2, epochs=1, explained=30)
+
+
+SOURCE = {
+    ("test", "map50"): 0.982,
+    ("test", "map50_95"): 0.835,
+    ("internal", "accuracy"): 0.894,
+    ("internal", "sensitivity"): 0.836,
+    ("internal", "specificity"): 0.920,
+    ("internal", "auroc"): 0.912,
+    ("external", "accuracy"): 0.867,
+    ("external", "sensitivity"): 0.674,
+    ("external", "specificity"): 0.866,
+    ("external", "auroc"): 0.855,
+}
+"""Figures of the source's thesis (real patients); its paper gives 0.84, 0.76 and 0.89 for the external institution."""
+SOURCE_KAPPA = {"two readers": 0.801, "reader 1 twice": 0.821, "reader 2 twice": 0.861}
