@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from xattn_bmd.localise.boxes.files import write_boxes as write_boxes
     from xattn_bmd.localise.config import LocaliserConfig as LocaliserConfig
     from xattn_bmd.localise.crops.cohort import crop_cohort as crop_cohort
+    from xattn_bmd.localise.crops.stage import CropStage as CropStage
     from xattn_bmd.localise.localiser import Localiser as Localiser
     from xattn_bmd.localise.pictures import picture_sizes as picture_sizes
     from xattn_bmd.metrics.screening import screening as screening
@@ -66,6 +67,7 @@ _HOMES = {
     "Cohort": "data.cohort",
     "CohortDataModule": "data.datamodule",
     "CompareConfig": "config",
+    "CropStage": "localise.crops.stage",
     "DensityModule": "training.fits.module",
     "Evaluation": "training.external",
     "Explanation": "explanation.result",
