@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from xattn_bmd.data.radiograph import read_radiograph as read_radiograph
     from xattn_bmd.data.volume import read_volume as read_volume
     from xattn_bmd.errors import XattnBmdError as XattnBmdError
+    from xattn_bmd.explanation.body.heat_by_zone import HeatByZone as HeatByZone
+    from xattn_bmd.explanation.body.heat_by_zone import heat_by_zone as heat_by_zone
     from xattn_bmd.explanation.counterfactual.slopes import counterfactual_slopes as counterfactual_slopes
     from xattn_bmd.explanation.explain import explain as explain
     from xattn_bmd.explanation.record.shapley import record_contributions as record_contributions
@@ -72,6 +74,7 @@ _HOMES = {
     "Evaluation": "training.external",
     "Explanation": "explanation.result",
     "FoldPlan": "data.folds",
+    "HeatByZone": "explanation.body.heat_by_zone",
     "ImageConfig": "config",
     "Localiser": "localise.localiser",
     "LocaliserConfig": "localise.config",
@@ -93,6 +96,7 @@ _HOMES = {
     "evaluate": "training.external",
     "explain": "explanation.explain",
     "get_reference": "bone.reference",
+    "heat_by_zone": "explanation.body.heat_by_zone",
     "load_run": "training.runs.run",
     "load_search": "search.result",
     "loss_weights": "training.fits.networks",
