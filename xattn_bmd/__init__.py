@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from xattn_bmd.data.radiograph import read_radiograph as read_radiograph
     from xattn_bmd.data.volume import read_volume as read_volume
     from xattn_bmd.errors import XattnBmdError as XattnBmdError
+    from xattn_bmd.explanation.body.heat_by_zone import HeatByZone as HeatByZone
+    from xattn_bmd.explanation.body.heat_by_zone import heat_by_zone as heat_by_zone
     from xattn_bmd.explanation.counterfactual.slopes import counterfactual_slopes as counterfactual_slopes
     from xattn_bmd.explanation.explain import explain as explain
     from xattn_bmd.explanation.record.shapley import record_contributions as record_contributions
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from xattn_bmd.localise.boxes.files import write_boxes as write_boxes
     from xattn_bmd.localise.config import LocaliserConfig as LocaliserConfig
     from xattn_bmd.localise.crops.cohort import crop_cohort as crop_cohort
+    from xattn_bmd.localise.crops.stage import CropStage as CropStage
     from xattn_bmd.localise.localiser import Localiser as Localiser
     from xattn_bmd.localise.pictures import picture_sizes as picture_sizes
     from xattn_bmd.metrics.screening import screening as screening
@@ -66,10 +69,12 @@ _HOMES = {
     "Cohort": "data.cohort",
     "CohortDataModule": "data.datamodule",
     "CompareConfig": "config",
+    "CropStage": "localise.crops.stage",
     "DensityModule": "training.fits.module",
     "Evaluation": "training.external",
     "Explanation": "explanation.result",
     "FoldPlan": "data.folds",
+    "HeatByZone": "explanation.body.heat_by_zone",
     "ImageConfig": "config",
     "Localiser": "localise.localiser",
     "LocaliserConfig": "localise.config",
@@ -91,6 +96,7 @@ _HOMES = {
     "evaluate": "training.external",
     "explain": "explanation.explain",
     "get_reference": "bone.reference",
+    "heat_by_zone": "explanation.body.heat_by_zone",
     "load_run": "training.runs.run",
     "load_search": "search.result",
     "loss_weights": "training.fits.networks",

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from tests.explanation.runs import write_masks
-from xattn_bmd import Predictor, explain
+from xattn_bmd import Predictor, explain, heat_by_zone
 from xattn_bmd.errors import CohortError, ConfigError, ModelError, RunError
+from xattn_bmd.explanation.body.points import placed_points
 from xattn_bmd.explanation.fold_models import Explained
 from xattn_bmd.explanation.record.shapley import record_contributions
 from xattn_bmd.explanation.result import Explanation
@@ -58,6 +59,29 @@ def test_tables_hold_trained_and_controls_beside_chance(found):
     }
     own = found.controls.groupby("heat_of")["bone_share"].apply(list)
     assert own["random_weights"] != own["random_labels"]
+
+
+def test_heat_of_an_explanation_goes_by_zone_with_its_controls(explained_run, found):
+    cohort = explained_run[1]
+    corners = np.tile(np.array([[12.0, 12], [36, 12], [12, 36], [36, 36]]), (len(cohort), 1, 1))
+    placed = placed_points(corners, cohort, image=Predictor.from_run(explained_run[0], "xattn").image)
+    assert set(found.control_maps) == {"random_weights", "random_labels"}
+    zoned = heat_by_zone(
+        found.maps,
+        points=placed.points,
+        fields=placed.fields,
+        picture=(64, 64),
+        classes=cohort.table["sex"].tolist(),
+        patients=found.heat["patient_id"].tolist(),
+        controls=found.control_maps,
+        sign="absolute",
+        simulated=found.simulated,
+        replicates=50,
+    )
+    table = zoned.table()
+    assert set(table["heat_of"]) == {"trained", "random_weights", "random_labels", "permuted_labels"}
+    own = table.set_index(["heat_of", "class", "zone"])["value"]
+    assert own["trained"].notna().all() and not np.allclose(own["trained"], own["random_weights"])
 
 
 def test_a_page_shows_estimate_interval_and_caveats(found):

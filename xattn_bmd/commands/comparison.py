@@ -64,6 +64,7 @@ def compare_command(
     image_size: int | None = None,
     epochs: int | None = None,
     plan: str | None = None,
+    localiser: str | None = None,
     cache: str | None = None,
     workers: int = 1,
     scheduler: str | None = None,
@@ -89,6 +90,7 @@ def compare_command(
         image_size: height and width of the network's input, pixels.
         epochs: largest number of epochs.
         plan: your own fold plan (JSON or CSV).
+        localiser: folder of a fitted localiser: every radiograph is cropped to the one box that it finds there.
         cache: folder of decoded images; the user's cache folder by default.
         workers: fits at a time, each in a process of this machine (1); the results are the same.
         scheduler: address tcp://HOST:PORT of a running dask scheduler whose workers do the fits instead.
@@ -107,6 +109,7 @@ def compare_command(
         protocol=protocol,
         config=_overridden(_with_trunk(base, backbone, weights, freeze), image_size=image_size, epochs=epochs),
         plan=_own_plan(plan, opened, seed=base.seed if seed is None else seed, inner=base.inner_fraction),
+        localiser=localiser,
         cache=cache,
         workers=workers,
         scheduler=scheduler,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xattn_bmd.errors import RunError
+from xattn_bmd.errors import ConfigError, RunError
 from xattn_bmd.explanation.blocks import computed_blocks
 from xattn_bmd.explanation.fold_models import Explained
 from xattn_bmd.explanation.heat.methods import MethodName
@@ -84,7 +84,7 @@ def explain(
         CohortError: if the cohort has problems, or masks are missing or of another size.
         RunError: if the folder exists or another explanation was begun there, a patient was in training and it is not
             known in which folds, or the disk is full.
-        ConfigError: if a control is unknown or a number is out of range.
+        ConfigError: if a control is unknown or a number is out of range, or masks are given for a model that crops.
 
     Example:
         ``explain("RUN", Cohort.from_csv("cohort.csv", images="images"), out="RUN/explanations/xattn", masks="truth")``
@@ -101,7 +101,13 @@ def explain(
         seed=seed,
         replicates=replicates,
     )
-    opened = OpenedCohort.open(Explained.open(source, model=model), cohort, cache=cache)
+    explained = Explained.open(source, model=model)
+    if masks is not None and explained.predictor.crop_digest:
+        raise ConfigError(
+            f"Masks are drawn on whole radiographs, but {explained.predictor.model!r} looks at crops of them; leave "
+            "masks out, and judge the heat with heat_by_zone."
+        )
+    opened = OpenedCohort.open(explained, cohort, cache=cache)
     request.check(opened)
     require_same(contributions, opened)
     found = None if masks is None else Masks.open(masks, radiograph_ids=cohort.radiograph_ids)

@@ -66,7 +66,8 @@ class OpenedCohort:
         given.require_enough(cohort.radiograph_ids)
         models = explained.models_of(cohort)
         folder = Path(cache) if cache else default_cache_folder()
-        return cls(explained, cohort, GivenPictures.open(cohort, image=predictor.image, cache=folder), models)
+        pictures = GivenPictures.open(predictor.cropped(cohort, cache=folder), image=predictor.image, cache=folder)
+        return cls(explained, cohort, pictures, models)
 
     @property
     def size(self) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_bmd.explanation.judge.controls import CONTROLS as CONTROL_NAMES
 from xattn_bmd.report.explanations import (
     ATTENTION,
     CONTRIBUTIONS,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAPS, ATTENTION_MAPS = "heat.npy", "attention.npy"
+CONTROL_MAPS = "heat_{}.npy"
 FIGURES, SHEETS = "figures", "sheets"
 
 
@@ -94,6 +96,16 @@ class Explanation:
     def maps(self) -> NDArray[np.float32]:
         """Heat ``(N, h, w)`` in the order of :attr:`heat`, in the pose of the pictures that the network saw."""
         return np.asarray(np.load(self.folder / MAPS, mmap_mode="r", allow_pickle=False))
+
+    @cached_property
+    def control_maps(self) -> dict[str, NDArray[np.float32]]:
+        """Heat ``(N, h, w)`` of each control by its name, as :attr:`maps`; empty without controls."""
+        found = {name: self.folder / CONTROL_MAPS.format(name) for name in CONTROL_NAMES}
+        return {
+            name: np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+            for name, path in found.items()
+            if path.is_file()
+        }
 
     @cached_property
     def attention_maps(self) -> NDArray[np.float32] | None:

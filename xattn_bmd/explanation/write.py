@@ -20,7 +20,7 @@ from xattn_bmd.explanation.blocks import TRAINED, Arrays
 from xattn_bmd.explanation.judge.masks import Masks, seen_masks
 from xattn_bmd.explanation.opened import OpenedCohort
 from xattn_bmd.explanation.request import FORMAT, Request
-from xattn_bmd.explanation.result import ATTENTION_MAPS, FIGURES, MAPS, SHEETS
+from xattn_bmd.explanation.result import ATTENTION_MAPS, CONTROL_MAPS, FIGURES, MAPS, SHEETS
 from xattn_bmd.explanation.sheet import sheet_html
 from xattn_bmd.explanation.tables import (
     Judged,
@@ -115,6 +115,8 @@ def write_explanation(folder: Path, material: Material, *, sheets: int) -> None:
             if len(table):
                 table.assign(simulated=_simulated(material.opened)).to_csv(fresh / name, index=False)
         np.save(fresh / MAPS, arrays[f"heat_{TRAINED}"], allow_pickle=False)
+        for control in material.request.controls:
+            np.save(fresh / CONTROL_MAPS.format(control), arrays[f"heat_{control}"], allow_pickle=False)
         if "attention" in arrays:
             np.save(fresh / ATTENTION_MAPS, arrays["attention"], allow_pickle=False)
         (fresh / FACTS).write_text(json.dumps(_facts(material), indent=1) + "\n", encoding="utf-8")

@@ -13,7 +13,7 @@ from torch import Tensor
 from xattn_bmd.atomic import atomic_folder
 from xattn_bmd.errors import LocaliseError
 
-NETWORK, RECORD, FORMAT = "network.safetensors", "localiser.json", "xattn-bmd-localiser-1"
+NETWORK, RECORD, FORMAT = "network.safetensors", "localiser.json", "xattn-bmd-localiser-2"
 
 
 def save_record(folder: Path, values: dict[str, Any], state: dict[str, Tensor]) -> None:

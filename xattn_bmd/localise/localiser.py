@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from safetensors.torch import save as save_tensors
 
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.plans.split import Split, refuse_leak
 from xattn_bmd.data.plans.stratify import draw, group_patients
+from xattn_bmd.data.seen import Seen
 from xattn_bmd.errors import ConfigError
 from xattn_bmd.localise.boxes.files import write_boxes
 from xattn_bmd.localise.boxes.table import in_reading_order, require_boxes
@@ -39,6 +45,7 @@ class Localiser:
         threshold: score from which a detection counts, the best F1 (overlap 0.5) on the validation part.
         history: course of every epoch: ``epoch``, ``loss``, ``score`` (mAP@0.5:0.95 of the validation part),
             ``seconds``.
+        fitted_on: salted hashes of every patient and picture of the fit, those held out too: they chose the epoch.
     """
 
     detector: Detector
@@ -46,6 +53,7 @@ class Localiser:
     config: LocaliserConfig
     threshold: float
     history: tuple[Course, ...]
+    fitted_on: Seen
 
     @classmethod
     def fit(
@@ -100,7 +108,8 @@ class Localiser:
             training = _samples(split.train, seen, boxes, labels=labels)
             history = fit_detector(detector, training, config=config, device=place, judge=score, on_epoch=on_epoch)
         found = find_boxes(detector, validation, labels=labels, device=place)
-        return cls(detector.cpu(), tuple(labels), config, best_threshold(true, found), tuple(history))
+        fitted_on = _fitted_on(cohort, seen)
+        return cls(detector.cpu(), tuple(labels), config, best_threshold(true, found), tuple(history), fitted_on)
 
     def locate(
         self,
@@ -153,13 +162,23 @@ class Localiser:
         Raises:
             LocaliseError: if the folder exists or cannot be written.
         """
-        values = {
+        values = self._decided() | {"history": [dict(course) for course in self.history]}
+        save_record(Path(folder), values, self.detector.state_dict())
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all that what it finds follows from, and of whom it was fitted on; a saved copy has the same."""
+        digest = hashlib.sha256(json.dumps(self._decided(), sort_keys=True).encode())
+        digest.update(save_tensors({name: one.contiguous() for name, one in self.detector.state_dict().items()}))
+        return digest.hexdigest()
+
+    def _decided(self) -> dict[str, Any]:
+        return {
             "labels": list(self.labels),
             "threshold": self.threshold,
             "config": self.config.to_dict(),
-            "history": [dict(course) for course in self.history],
+            "fitted_on": self.fitted_on.to_dict(),
         }
-        save_record(Path(folder), values, self.detector.state_dict())
 
     @classmethod
     def load(cls, folder: str | Path) -> Localiser:
@@ -175,7 +194,8 @@ class Localiser:
         detector = Detector(labels=len(labels), config=blank)
         detector.load_state_dict(state)
         detector.to(memory_format=torch.channels_last)  # as it was fitted: another layout rounds differently
-        return cls(detector.eval(), labels, config, float(values["threshold"]), tuple(values["history"]))
+        fitted_on = Seen.from_dict(values["fitted_on"])
+        return cls(detector.eval(), labels, config, float(values["threshold"]), tuple(values["history"]), fitted_on)
 
 
 def torch_place(device: str) -> torch.device:
@@ -213,6 +233,12 @@ def _held_out(boxes: pd.DataFrame, patients: Mapping[str, str], *, config: Local
     chosen = {grouped.names[row] for row in rows}
     train = tuple(name for name in names if patients[name] not in chosen)
     return Split(train=train, validation=tuple(name for name in names if patients[name] in chosen), test=())
+
+
+def _fitted_on(cohort: Cohort, seen: Mapping[str, SeenRadiograph]) -> Seen:
+    pictures = sorted(each.content_hash for each in seen.values())
+    salt = hashlib.sha256(" ".join(pictures).encode()).hexdigest()
+    return Seen.of(salt=salt, patients=cohort.patient_ids, pictures=pictures)
 
 
 def _samples(

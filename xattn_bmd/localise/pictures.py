@@ -16,6 +16,7 @@ from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.pictures.content_hash import content_hash
 from xattn_bmd.data.preprocess import WHITE, frame_of, preprocess
 from xattn_bmd.data.radiograph import read_radiograph
+from xattn_bmd.types import Radiograph
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,11 @@ def see_radiograph(path: Path, *, size: int) -> SeenRadiograph:
     Raises:
         RadiographError: if the file is not one grey-scale radiograph.
     """
-    radiograph = read_radiograph(path)
+    return seen_of(read_radiograph(path), size=size)
+
+
+def seen_of(radiograph: Radiograph, *, size: int) -> SeenRadiograph:
+    """Return an opened radiograph as :func:`see_radiograph` does a file."""
     config = ImageConfig(size=size, crop="none")
     frame = frame_of(radiograph, config)
     square, _ = preprocess(radiograph, config, frame=frame)

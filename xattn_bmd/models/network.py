@@ -34,6 +34,7 @@ class Output(NamedTuple):
         sd: ``(B,)`` g/cm² of a Gaussian head, or None.
         quantiles: ``(B, 3)`` g/cm², 5, 50 and 95 % of a quantile head, or None.
         mask: ``(B, 1, H, W)`` logits of a mask head that was asked for them, or None.
+        log_probabilities: ``(B, K)`` of a head of classes, or None.
     """
 
     density: Tensor
@@ -41,6 +42,7 @@ class Output(NamedTuple):
     sd: Tensor | None = None
     quantiles: Tensor | None = None
     mask: Tensor | None = None
+    log_probabilities: Tensor | None = None
 
 
 class FusionNetwork(nn.Module):

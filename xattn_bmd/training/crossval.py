@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xattn_bmd.config import CompareConfig, Preset, Protocol
 from xattn_bmd.data.cache import default_cache_folder
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.models.fusion import Fusion
+from xattn_bmd.training.cropping import asked_crop, cropped
 from xattn_bmd.training.fits.stacking import members_of
 from xattn_bmd.training.kept_memory import freed_memory_kept
 from xattn_bmd.training.registry import uses_images
@@ -28,6 +30,10 @@ from xattn_bmd.training.workers.cluster import check_worker_request
 from xattn_bmd.training.workers.job_keys import all_jobs, study_inputs
 from xattn_bmd.training.workers.jobs import SharedStudy, fit_in_turn, fit_on_workers
 
+if TYPE_CHECKING:
+    from xattn_bmd.localise.crops.stage import CropStage
+    from xattn_bmd.localise.localiser import Localiser
+
 
 def compare(
     cohort: Cohort,
@@ -41,6 +47,7 @@ def compare(
     preset: Preset = "quick",
     config: CompareConfig | None = None,
     plan: FoldPlan | None = None,
+    localiser: Localiser | CropStage | str | Path | None = None,
     cache: str | Path | None = None,
     workers: int = 1,
     scheduler: str | None = None,
@@ -63,6 +70,10 @@ def compare(
         preset: ``"quick"`` or ``"paper"``; not read where ``config`` is given.
         config: all settings at once, in place of a preset.
         plan: your own fold plan; None makes one. A plan that does not fit the cohort is refused.
+        localiser: crops every radiograph to the one box that it finds there, or the folder of such a localiser or
+            :class:`~xattn_bmd.localise.crops.stage.CropStage`; it was fitted on other people.  Every model that sees
+            pictures keeps it, so that predictions and evaluations crop alike.  Crops lie in the cache folder: workers
+            of a scheduler must see it.
         cache: folder of decoded images; None takes the user's cache folder.
         workers: fits at a time, each in a process of this machine; 1 fits in this process.  The results are the same,
             byte for byte.  A script asks for more under ``if __name__ == "__main__":``.
@@ -75,6 +86,8 @@ def compare(
 
     Raises:
         CohortError: listing every problem of the cohort.
+        LocaliseError: listing every radiograph in which no box, or several, were found; if the localiser was fitted on
+            people of the cohort, or cannot be read.
         ConfigError: if a setting is out of range, or workers and a scheduler are both asked for.
         FoldPlanError: if folds cannot be made, do not fit, or leak.
         ModelError: if a model or backbone is unknown or needs weights that cannot be had.
@@ -97,16 +110,19 @@ def compare(
     plan = plan or _make_plan(cohort, settings)
     plan.check_fits(cohort)
     check_networks(cohort, settings)
-    study = Study(cohort, plan, settings, Path(cache) if cache else default_cache_folder())
+    folder = Path(cache) if cache else default_cache_folder()
     needs_images = any(uses_images(name) for name in settings.models)
+    crop = asked_crop(localiser, settings)
     with freed_memory_kept(), FitProgress(shown=progress) as bar:
+        study = Study(cropped(cohort, crop, cache=folder, searched=bar.searched), plan, settings, folder)
         pictures = _decode(study, bar) if needs_images else {}
         plan.check_leakage(dict(zip(cohort.radiograph_ids, cohort.patient_ids, strict=True)), pictures or None)
         digest = pictures_digest(pictures)
         shared = SharedStudy(study, study_inputs(study, pictures=digest))
         with locked(Path(out)):
-            open_run(Path(out), config=settings, plan=plan, cohort=cohort, images=digest)
+            open_run(Path(out), config=settings, plan=plan, cohort=cohort, images=digest, crop=crop)
             _fit_all(shared, Path(out), bar, workers=workers, scheduler=scheduler)
+            write_predictors(Path(out), study, crop=crop)
     return load_run(out)
 
 
@@ -130,7 +146,6 @@ def _fit_all(shared: SharedStudy, out: Path, bar: FitProgress, *, workers: int, 
             bar.end(job)
     if open_jobs or not has_results(out, config=config):
         write_results(out, jobs=jobs, config=config, plan=study.plan, simulated=study.cohort.roles.simulated)
-    write_predictors(out, study)
 
 
 def _make_plan(cohort: Cohort, config: CompareConfig) -> FoldPlan:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from xattn_bmd.atomic import atomic_folder
 from xattn_bmd.bone.reference import get_reference
+from xattn_bmd.data.cache_folder import default_cache_folder
 from xattn_bmd.data.checks.problem import listed
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.errors import CohortError, RunError
@@ -108,6 +109,8 @@ def evaluate(
     Raises:
         CohortError: if the cohort has problems, lacks a density, measures in another unit or with another reference, or
             holds a patient or a picture of a development cohort (pictures are looked for where a predictor sees them).
+        LocaliseError: where predictors crop, as :meth:`Predictor.cropped`, or if their localiser was fitted on people
+            of the cohort.
         RunError: if the folder exists, the predictors cannot be compared, or the disk is full.
     """
     predictors = (predictor,) if isinstance(predictor, Predictor) else tuple(predictor)
@@ -118,6 +121,8 @@ def evaluate(
     cohort = cohort.in_id_order()
     for one in predictors:
         _check_cohort(one, cohort)
+        if one.crop_stage is not None:
+            one.crop_stage.refuse_fitted_on(cohort, cache=Path(cache) if cache else default_cache_folder())
     estimates = {one.model: one.estimate_folds(cohort, cache=cache, require_target=True) for one in predictors}
     for one in predictors:
         _require_same_inputs(one, estimates[one.model], cohort)

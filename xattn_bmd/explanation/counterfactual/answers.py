@@ -43,7 +43,8 @@ def change_answers(
     Returns:
         One row for each person: radiograph_id, patient_id, change, true_bmd (before the change, g/cm²), low, high
         (estimates one step down and up, g/cm²), and slope (``whole``, then the part of each of :data:`REGIONS`, for a
-        model that is a network; and ``area_REGION``, the share of the picture that each covers).
+        model that is a network and looks at whole radiographs; and ``area_REGION``, the share of the picture that each
+        covers).
     """
     each = {
         steps: changed_cohort(hips, change, steps=steps, folder=folder / name, size=size, roles=predictor.roles)
@@ -61,7 +62,7 @@ def change_answers(
             WHOLE: (density[1] - density[-1]) / (2.0 * change.per),
         }
     )
-    if not predictor.ensemble.networks or not predictor.uses_images:
+    if not predictor.ensemble.networks or not predictor.uses_images or predictor.crop_digest:
         return table
     return table.assign(**_by_region(predictor, each[-1], each[1], folder / "up" / TRUTH, cache, 2.0 * change.per))
 

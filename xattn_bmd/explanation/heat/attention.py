@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xattn_bmd.errors import ModelError
-from xattn_bmd.explanation.heat.seen import Seen, Target
+from xattn_bmd.explanation.heat.seen import Scalar, Seen
 from xattn_bmd.models.network import FusionNetwork
 
 
@@ -57,7 +57,7 @@ def attention_maps(network: FusionNetwork, seen: Seen) -> Tensor:
     return read_BVHP.reshape(*read_BVHP.shape[:3], *grids[0])
 
 
-def attention_heat(network: FusionNetwork, seen: Seen, *, target: Target = "density", threshold: float = 0.0) -> Tensor:
+def attention_heat(network: FusionNetwork, seen: Seen, *, target: Scalar = "density", threshold: float = 0.0) -> Tensor:
     """Return the mean of :func:`attention_maps` over variables and heads, ``(B, h, w)``; it is never negative.
 
     Args:

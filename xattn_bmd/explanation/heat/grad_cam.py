@@ -10,11 +10,11 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from xattn_bmd.explanation.heat.seen import Answer, Seen, Target
+from xattn_bmd.explanation.heat.seen import Answer, Scalar, Seen
 from xattn_bmd.models.network import FusionNetwork
 
 
-def grad_cam(network: FusionNetwork, seen: Seen, *, target: Target = "density", threshold: float = 0.0) -> Tensor:
+def grad_cam(network: FusionNetwork, seen: Seen, *, target: Scalar = "density", threshold: float = 0.0) -> Tensor:
     """Return Grad-CAM (Selvaraju et al. 2017, ICCV) without its last rectifier.
 
     ``heat[i, j] = Σ_c (mean over i, j of ∂answer/∂map[c]) · map[c, i, j]``.  For a class the negative part is thrown

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from xattn_bmd.explanation.heat.layer_gradient import map_and_gradient
-from xattn_bmd.explanation.heat.seen import Answer, Seen, Target
+from xattn_bmd.explanation.heat.seen import Answer, Scalar, Seen
 from xattn_bmd.models.network import FusionNetwork
 
 
 def grad_cam_plus_plus(
-    network: FusionNetwork, seen: Seen, *, target: Target = "density", threshold: float = 0.0
+    network: FusionNetwork, seen: Seen, *, target: Scalar = "density", threshold: float = 0.0
 ) -> Tensor:
     """Return Grad-CAM++ (Chattopadhyay et al. 2018, WACV, arXiv 1710.11063), for both signs of the gradient.
 
@@ -44,7 +44,7 @@ def grad_cam_plus_plus(
     map_BChw, gradient = map_and_gradient(
         answer, network.image_encoder.project, seen.looked_at(), seen.variables, into=True
     )
-    unit = 1.0 if target == "low_density" else float(network.head.target_sd)
+    unit = float(network.head.target_sd) if target == "density" else 1.0
     return plus_plus_heat(map_BChw, gradient / unit).float()
 
 

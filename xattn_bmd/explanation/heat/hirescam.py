@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from xattn_bmd.explanation.heat.integrated_gradients import mean_grey
 from xattn_bmd.explanation.heat.layer_gradient import map_and_gradient, map_at
-from xattn_bmd.explanation.heat.seen import Answer, Seen, Target
+from xattn_bmd.explanation.heat.seen import Answer, Scalar, Seen
 from xattn_bmd.models.image import ImageEncoder
 from xattn_bmd.models.network import FusionNetwork
 
@@ -18,7 +18,7 @@ STRIDE = 8
 """Pixels of the picture behind one cell: fine enough for a femoral neck, deep enough to know a bone's edge."""
 
 
-def hirescam(network: FusionNetwork, seen: Seen, *, target: Target = "density", threshold: float = 0.0) -> Tensor:
+def hirescam(network: FusionNetwork, seen: Seen, *, target: Scalar = "density", threshold: float = 0.0) -> Tensor:
     """Return HiResCAM (Draelos and Carin 2020, arXiv 2011.08891) of an inner map, against an empty picture.
 
     ``heat[i, j] = Σ_c ∂answer/∂map[c, i, j] · (map[c, i, j] - empty[c, i, j])``, with ``empty`` the map of a picture of

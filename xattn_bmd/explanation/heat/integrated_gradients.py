@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from xattn_bmd.explanation.heat.seen import Answer, Seen, Target
+from xattn_bmd.explanation.heat.seen import Answer, Scalar, Seen
 from xattn_bmd.models.network import FusionNetwork
 
 STEPS = 16
@@ -17,7 +17,7 @@ _AT_A_TIME = 64
 
 
 def integrated_gradients(
-    network: FusionNetwork, seen: Seen, *, target: Target = "density", threshold: float = 0.0, steps: int = STEPS
+    network: FusionNetwork, seen: Seen, *, target: Scalar = "density", threshold: float = 0.0, steps: int = STEPS
 ) -> Tensor:
     """Return integrated gradients (Sundararajan et al. 2017, ICML, arXiv 1703.01365) for every pixel.
 

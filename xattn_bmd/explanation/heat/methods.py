@@ -14,7 +14,7 @@ from xattn_bmd.explanation.heat.grad_cam_plus_plus import grad_cam_plus_plus
 from xattn_bmd.explanation.heat.hirescam import hirescam
 from xattn_bmd.explanation.heat.integrated_gradients import integrated_gradients
 from xattn_bmd.explanation.heat.occlusion import occlusion
-from xattn_bmd.explanation.heat.seen import Seen, Target
+from xattn_bmd.explanation.heat.seen import Scalar, Seen
 from xattn_bmd.models.network import FusionNetwork
 
 MethodName = Literal["hirescam", "grad_cam", "grad_cam_plus_plus", "integrated_gradients", "occlusion", "attention"]
@@ -24,7 +24,7 @@ class HeatMethod(Protocol):
     """Makes heat ``(B, h, w)`` of what a network sees, in the pose of the picture that it saw."""
 
     def __call__(
-        self, network: FusionNetwork, seen: Seen, *, target: Target = "density", threshold: float = 0.0
+        self, network: FusionNetwork, seen: Seen, *, target: Scalar = "density", threshold: float = 0.0
     ) -> Tensor:
         """Return the heat, float32."""
         ...

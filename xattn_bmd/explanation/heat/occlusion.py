@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from xattn_bmd.explanation.heat.integrated_gradients import mean_grey
-from xattn_bmd.explanation.heat.seen import Answer, Seen, Target
+from xattn_bmd.explanation.heat.seen import Answer, Scalar, Seen
 from xattn_bmd.models.network import FusionNetwork
 
 WINDOW = 8
@@ -17,7 +17,7 @@ WINDOW = 8
 
 
 def occlusion(
-    network: FusionNetwork, seen: Seen, *, target: Target = "density", threshold: float = 0.0, window: int = WINDOW
+    network: FusionNetwork, seen: Seen, *, target: Scalar = "density", threshold: float = 0.0, window: int = WINDOW
 ) -> Tensor:
     """Return occlusion heat (Zeiler and Fergus 2014, ECCV, arXiv 1311.2901).
 

@@ -17,6 +17,23 @@ from xattn_bmd.types import Variables
 Target = Literal["density", "low_density"]
 
 
+class OfClass(NamedTuple):
+    """The logit of one class of a head of classes, as what is explained.
+
+    ``log(p / (1 - p))`` of its probability, for softmax as for ordinal classes: heat speaks for the class against all
+    others, whatever the head computes on the way.
+
+    Attributes:
+        number: place of the class, from 0.
+    """
+
+    number: int
+
+
+Scalar = Target | OfClass
+"""What of a network's answer is explained: one number for each radiograph."""
+
+
 class Seen(NamedTuple):
     """What a network sees.
 
@@ -42,7 +59,8 @@ class Answer(nn.Module):
     ``density`` is the estimate in g/cm².  ``low_density`` is the probit of "below the threshold",
     ``(threshold - mean) / SD``, of a Gaussian head.  A head without SD has no probability of its own: the one that a
     predictor states comes from a falling line through the density (recalibration), so its heat would be that of the
-    density with the other sign, scaled for each patient.  It is refused, because it says nothing new.
+    density with the other sign, scaled for each patient.  It is refused, because it says nothing new.  :class:`OfClass`
+    is the logit of a class.
 
     Args:
         network: the network, in evaluation mode.
@@ -55,7 +73,7 @@ class Answer(nn.Module):
     """
 
     def __init__(
-        self, network: FusionNetwork, *, target: Target = "density", threshold: float = 0.0, mapped: bool = False
+        self, network: FusionNetwork, *, target: Scalar = "density", threshold: float = 0.0, mapped: bool = False
     ) -> None:
         super().__init__()
         check_target(network, target)
@@ -66,6 +84,8 @@ class Answer(nn.Module):
         variables = Variables(numeric, codes, missing)
         image, features = (None, looked_at) if self.mapped else (looked_at, None)
         output = self.network(image, variables, features)
+        if isinstance(self.target, OfClass):
+            return _logit(output.log_probabilities, self.target.number)
         if self.target == "density" or output.sd is None:
             answer: Tensor = output.density
             return answer
@@ -73,12 +93,14 @@ class Answer(nn.Module):
         return probit
 
 
-def check_target(network: FusionNetwork, target: Target) -> None:
+def check_target(network: FusionNetwork, target: Scalar) -> None:
     """Refuse a target that the network does not answer, see :class:`Answer`.
 
     Raises:
         ModelError: if the head has no SD and ``low_density`` is asked for, or there is no such target.
     """
+    if isinstance(target, OfClass):
+        return  # what a head of classes gives is known when it is asked
     if target not in get_args(Target):
         raise ModelError(
             f"What is explained is one of {', '.join(get_args(Target))}, but {target!r} was asked for; mend the name."
@@ -89,6 +111,18 @@ def check_target(network: FusionNetwork, target: Target) -> None:
             f"{network.head.name!r}, whose heat is that of the density with the other sign; explain density, or train "
             "with model.head: gaussian."
         )
+
+
+def _logit(log_probabilities: Tensor | None, number: int) -> Tensor:
+    known = 0 if log_probabilities is None else log_probabilities.shape[1]
+    if log_probabilities is None or not 0 <= number < known:
+        raise ModelError(
+            f"Heat of a class needs a head that knows it, but class {number} (from 0) was asked of a head with {known} "
+            "classes; explain density, or give the place of one of its classes."
+        )
+    own = log_probabilities[:, number].double()
+    others = torch.cat([log_probabilities[:, :number], log_probabilities[:, number + 1 :]], dim=1).double()
+    return (own - others.logsumexp(dim=1)).to(log_probabilities.dtype)
 
 
 def stored_map(network: FusionNetwork, image: Tensor) -> Tensor | None:

@@ -58,7 +58,8 @@ class Panel:
         for one in both:
             _require_usable(predictor, one)
         folder = cache or default_cache_folder()
-        pictures = (GivenPictures.open(one, image=predictor.image, cache=folder) for one in both)
+        crops = (predictor.cropped(one, cache=folder) for one in both if predictor.needs.image)
+        pictures = (GivenPictures.open(one, image=predictor.image, cache=folder) for one in crops)
         rows = [np.arange(len(one), dtype=np.int64) for one in both]
         return cls(
             table=pd.concat([one.table for one in both], ignore_index=True) if background else cohort.table,
@@ -66,7 +67,7 @@ class Panel:
             patient_ids=tuple(name for one in both for name in one.patient_ids),
             explained=rows[0],
             background=rows[0] if background is None else len(cohort) + rows[1],
-            pictures=tuple(pictures) if predictor.needs.image else (),
+            pictures=tuple(pictures),
             first=(0, len(cohort))[: len(both)],
         )
 

@@ -22,7 +22,7 @@ from xattn_bmd.data.masks.match import MaskMatch
 from xattn_bmd.data.pictures.picture import read_picture
 from xattn_bmd.data.roles import CohortRoles
 from xattn_bmd.data.withheld import Known
-from xattn_bmd.errors import RadiographError, RunError
+from xattn_bmd.errors import LocaliseError, RadiographError, RunError
 from xattn_bmd.training.archive.file import BlockText
 from xattn_bmd.training.archive.rows import Block, Row
 from xattn_bmd.training.prediction.digest import predictor_digest
@@ -77,6 +77,19 @@ class BlockWork:
                 "put the same files on every machine."
             )
         return loaded
+
+    def picture(self, path: Path) -> NDArray[np.uint16]:
+        """Return what the predictor sees of a file, ``(size, size)``: of its crop, where the predictor crops.
+
+        Raises:
+            RadiographError: if the file is not one grey-scale radiograph.
+            LocaliseError: if the crop is not found.
+        """
+        stage = self.predictor.crop_stage
+        if stage is None:
+            return self.read(path, self.predictor.image)
+        with stage.cropped_file(path) as crop:
+            return self.read(crop, self.predictor.image)
 
 
 def estimate_block(block: Block, work: BlockWork) -> BlockText:
@@ -164,8 +177,8 @@ def _pictures(rows: Sequence[Row], reasons: list[str], work: BlockWork) -> dict[
             paths = [Path(file) for file in row.files]
             named = next((path for path in paths if path.is_file()), paths[0] if paths else None)
             try:
-                pixels[number] = None if named is None else work.read(named, work.predictor.image)
-            except RadiographError as cause:
+                pixels[number] = None if named is None else work.picture(named)
+            except (RadiographError, LocaliseError) as cause:
                 reasons[number] = str(cause)
     return pixels
 

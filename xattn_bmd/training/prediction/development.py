@@ -9,9 +9,8 @@ id (a running number) can be guessed by trying all ids, because the salt travels
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from xattn_bmd.bone.reference import Reference
 from xattn_bmd.bone.tscore import WHO_THRESHOLDS
+from xattn_bmd.data.seen import Seen
 from xattn_bmd.metrics.calibration import Recalibration, fit_recalibration
 from xattn_bmd.metrics.crossfit import FittingRows
 from xattn_bmd.metrics.predictions import PredictionGrid, prediction_grid
@@ -28,8 +28,6 @@ from xattn_bmd.metrics.triage import TriageCuts, fit_triage
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_HASH_LENGTH = 16
 
 
 class InternalValue(NamedTuple):
@@ -63,53 +61,6 @@ class FoldResiduals:
 
     size: NDArray[np.float64]
     fold: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Salted hashes of what was in training.
-
-    Attributes:
-        salt: hash of the fold plan.
-        patients: 16 hexadecimal digits for each patient.
-        pictures: 16 hexadecimal digits for each picture; empty where no model of the run looked at pictures.
-    """
-
-    salt: str
-    patients: frozenset[str]
-    pictures: frozenset[str]
-
-    @classmethod
-    def of(cls, *, salt: str, patients: Iterable[str], pictures: Iterable[str]) -> Seen:
-        """Hash patient ids and pictures' content hashes.
-
-        Example:
-            >>> seen = Seen.of(salt="plan", patients=["p1", "p2"], pictures=[])
-            >>> seen.has_patient("p2"), seen.has_patient("p3")
-            (True, False)
-        """
-        return cls(
-            salt,
-            frozenset(salted_hash(salt, name) for name in patients),
-            frozenset(salted_hash(salt, content) for content in pictures),
-        )
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Seen:
-        """Return what :meth:`to_dict` wrote."""
-        return cls(values["salt"], frozenset(values["patients"]), frozenset(values["pictures"]))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists."""
-        return {"salt": self.salt, "patients": sorted(self.patients), "pictures": sorted(self.pictures)}
-
-    def has_patient(self, patient_id: str) -> bool:
-        """Tell whether a patient was in training."""
-        return salted_hash(self.salt, patient_id) in self.patients
-
-    def has_picture(self, content_hash: str) -> bool:
-        """Tell whether a picture was in training, whatever file or id it came under."""
-        return salted_hash(self.salt, content_hash) in self.pictures
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -216,11 +167,6 @@ def pooled_values(table: pd.DataFrame, *, method: str = POOLED) -> list[Internal
         )
         for row in table[table["method"] == method].to_dict("records")
     ]
-
-
-def salted_hash(salt: str, text: str) -> str:
-    """Return 16 hexadecimal digits of the SHA-256 of salt and text."""
-    return hashlib.sha256(f"{salt} {text}".encode()).hexdigest()[:_HASH_LENGTH]
 
 
 def _all_rows(grid: PredictionGrid) -> FittingRows:

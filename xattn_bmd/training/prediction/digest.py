@@ -14,7 +14,7 @@ from xattn_bmd.training.prediction.predictor import Predictor
 
 
 def predictor_digest(predictor: Predictor) -> str:
-    """Return the SHA-256 of weights, encoders, image settings, reference and development cohort of a predictor.
+    """Return the SHA-256 of a predictor: weights, encoders, crop stage, image settings, reference, development cohort.
 
     Args:
         predictor: a loaded predictor; a saved copy has the same digest.
@@ -29,6 +29,8 @@ def predictor_digest(predictor: Predictor) -> str:
         "development": predictor.development.to_dict(),
         "withheld": {seen: found.to_dict() for seen, found in predictor.withheld.items()},
     }
+    if predictor.crop_digest:
+        described["crop"] = predictor.crop_digest
     digest.update(json.dumps(described, sort_keys=True).encode())
     for one in (part for fold in predictor.estimators for part in (fold, *fold.members)):
         network = None if one.network is None else asdict(one.network)

@@ -27,10 +27,12 @@ from xattn_bmd.training.prediction.ensemble import Ensemble
 from xattn_bmd.training.prediction.estimate_table import ESTIMATE_COLUMNS, estimate_table
 from xattn_bmd.training.prediction.fold_estimates import FoldEstimates, estimate_cohort
 from xattn_bmd.training.prediction.inputs import NeededInputs, check_variables
+from xattn_bmd.training.runs.crop_file import CROP, load_crop_stage
 from xattn_bmd.training.runs.estimator_file import copy_estimators, load_estimator
 from xattn_bmd.training.runs.predictor_file import FILE, read_record
 
 if TYPE_CHECKING:
+    from xattn_bmd.localise.crops.stage import CropStage
     from xattn_bmd.training.archive.estimate import Archive
     from xattn_bmd.training.runs.run import Run
 
@@ -55,6 +57,7 @@ class Predictor:
         development: what it keeps of the cohort that it was developed on: numbers, and salted hashes of patients and
             pictures (which a guess of the id can confirm, see :mod:`xattn_bmd.training.prediction.development`).
         folder: where its files lie.
+        crop_digest: digest of the stage that crops every radiograph first; empty where whole ones are looked at.
         withheld: the same as ``development`` where it saw the picture alone or the record alone, for a model that was
             trained with inputs withheld.
 
@@ -72,6 +75,7 @@ class Predictor:
     development: Development
     folder: Path
     withheld: Mapping[Known, Development] = field(default_factory=dict)
+    crop_digest: str = ""
 
     @classmethod
     def from_run(cls, run: Run, model: str) -> Predictor:
@@ -110,6 +114,7 @@ class Predictor:
                 left: Development.from_dict(values, seen=development.seen)
                 for left, values in record.get("withheld", {}).items()
             },
+            crop_digest=record.get("crop", ""),
         )
 
     def save(self, folder: str | Path) -> Path:
@@ -125,12 +130,37 @@ class Predictor:
         with atomic_folder(target) as partial:
             shutil.copyfile(self.folder / FILE, partial / FILE)
             copy_estimators(self.folder, partial, folds=record["folds"])
+            if self.crop_stage is not None:
+                self.crop_stage.save(partial / CROP)
         return target
 
     @property
     def uses_images(self) -> bool:
         """Whether radiographs are looked at."""
         return any(estimator.uses_images for estimator in self.estimators)
+
+    @cached_property
+    def crop_stage(self) -> CropStage | None:
+        """The stage that crops every radiograph first, as those of the training were; None where there is none.
+
+        Raises:
+            LocaliseError: if its files are missing or damaged.
+            RunError: if another stage lies there.
+        """
+        return load_crop_stage(self.folder, digest=self.crop_digest) if self.crop_digest else None
+
+    def cropped(self, cohort: Cohort, *, cache: Path) -> Cohort:
+        """Return a cohort with the pictures that the model looks at: crops, or the radiographs as they are.
+
+        Args:
+            cohort: radiographs.
+            cache: cache folder.
+
+        Raises:
+            LocaliseError: listing every radiograph in which no box, or several, were found.
+            RadiographError: if files cannot be read.
+        """
+        return cohort if self.crop_stage is None else self.crop_stage.crop(cohort, cache=cache)
 
     @cached_property
     def needs(self) -> NeededInputs:
@@ -303,13 +333,9 @@ class Predictor:
             require_variation=False,
             images_may_lack=self.needs.no_image,
         )
-        return estimate_cohort(
-            cohort,
-            needs=self.needs,
-            ensemble=self.ensemble,
-            image=self.image,
-            cache=Path(cache) if cache else default_cache_folder(),
-        )
+        folder = Path(cache) if cache else default_cache_folder()
+        cropped = self.cropped(cohort, cache=folder)
+        return estimate_cohort(cropped, needs=self.needs, ensemble=self.ensemble, image=self.image, cache=folder)
 
     @cached_property
     def ensemble(self) -> Ensemble:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -17,8 +17,12 @@ from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.errors import ConfigError, RunError
 from xattn_bmd.training.environment import environment
 from xattn_bmd.training.registry import image_encoder_origin
+from xattn_bmd.training.runs.crop_file import claim_crop_stage
 from xattn_bmd.training.runs.run import COHORT, CONFIG, ENVIRONMENT, PLAN, RECORD
 from xattn_bmd.training.runs.run_record import cohort_facts, record_table, same_facts
+
+if TYPE_CHECKING:
+    from xattn_bmd.localise.crops.stage import CropStage
 
 _LOCK = ".lock"
 
@@ -46,7 +50,15 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def open_run(folder: Path, *, config: CompareConfig, plan: FoldPlan, cohort: Cohort, images: str) -> None:
+def open_run(
+    folder: Path,
+    *,
+    config: CompareConfig,
+    plan: FoldPlan,
+    cohort: Cohort,
+    images: str,
+    crop: CropStage | None = None,
+) -> None:
     """Write the description of a new run, or check that an existing one has the same.
 
     Args:
@@ -55,10 +67,12 @@ def open_run(folder: Path, *, config: CompareConfig, plan: FoldPlan, cohort: Coh
         plan: fold plan.
         cohort: the cohort.
         images: digest of all decoded pictures.
+        crop: the stage that cropped the radiographs.
 
     Raises:
         RunError: if the folder holds a run of other settings, folds or data; it is left as it is.
     """
+    claim_crop_stage(folder, crop, begun=(folder / CONFIG).is_file())
     described = {
         CONFIG: yaml.safe_dump(to_dict(config), sort_keys=False),
         COHORT: _json(cohort_facts(cohort, images=images)),

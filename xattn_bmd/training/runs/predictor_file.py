@@ -6,32 +6,38 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from xattn_bmd.atomic import atomic_write
 from xattn_bmd.bone.reference import get_reference
+from xattn_bmd.data.seen import Seen
 from xattn_bmd.errors import RunError
 from xattn_bmd.metrics.predictions import read_predictions
 from xattn_bmd.metrics.tables.inputs import read_inputs
 from xattn_bmd.metrics.tables.regression import metrics_table
 from xattn_bmd.metrics.tables.screening import screening_table
-from xattn_bmd.training.prediction.development import Development, Seen, describe_development
+from xattn_bmd.training.prediction.development import Development, describe_development
 from xattn_bmd.training.registry import image_encoder_origin, uses_images
+from xattn_bmd.training.runs.crop_file import save_crop_stage
 from xattn_bmd.training.runs.run import INPUTS
 from xattn_bmd.training.study import Study, reference_of
+
+if TYPE_CHECKING:
+    from xattn_bmd.localise.crops.stage import CropStage
 
 FILE, FORMAT = "predictor.json", "xattn-bmd-predictor-2"
 _WITHOUT_DEVELOPMENT = "xattn-bmd-predictor-1"
 
 
-def write_predictors(run: Path, study: Study) -> None:
+def write_predictors(run: Path, study: Study, *, crop: CropStage | None = None) -> None:
     """Describe the finished folds of every model of a finished run, so that each model's folder alone is a predictor.
 
     Args:
         run: the run folder, with its joined predictions and result tables.
         study: what was run.
+        crop: the stage that cropped the radiographs; it is copied into the folder of every model that sees them.
     """
     config = study.config
     pictures = study.cache.content_hashes if any(uses_images(name) for name in config.models) else ()
@@ -51,7 +57,9 @@ def write_predictors(run: Path, study: Study) -> None:
         )
         mine = inputs[inputs["model"] == model]
         withheld = {str(left): _described(rows, study, seen) for left, rows in mine.groupby("inputs")}
-        _write(run / model, study, development, withheld)
+        stage = crop if uses_images(model) else None
+        save_crop_stage(run / model, stage)
+        _write(run / model, study, development, withheld, crop_digest="" if stage is None else stage.digest)
 
 
 def _described(predictions: pd.DataFrame, study: Study, seen: Seen) -> Development:
@@ -66,7 +74,9 @@ def _described(predictions: pd.DataFrame, study: Study, seen: Seen) -> Developme
     )
 
 
-def _write(folder: Path, study: Study, development: Development, withheld: Mapping[str, Development]) -> None:
+def _write(
+    folder: Path, study: Study, development: Development, withheld: Mapping[str, Development], *, crop_digest: str
+) -> None:
     config = study.config
     record: dict[str, Any] = {
         "format": FORMAT,
@@ -81,6 +91,8 @@ def _write(folder: Path, study: Study, development: Development, withheld: Mappi
         "folds": [f"repeat_{r:02d}/fold_{f:02d}" for r in range(config.repeats) for f in range(config.folds)],
         "development": development.to_dict(),
     }
+    if crop_digest:
+        record["crop"] = crop_digest
     if withheld:
         record["withheld"] = {left: _without_seen(found) for left, found in withheld.items()}
     atomic_write(folder / FILE, json.dumps(record, indent=1, allow_nan=False) + "\n")

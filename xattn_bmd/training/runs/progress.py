@@ -64,6 +64,10 @@ class FitProgress:
     ) -> None:
         self._bar.stop()
 
+    def searched(self, done: int, total: int) -> None:
+        """Tell in how many radiographs a localiser has looked for its box."""
+        self._count("finding boxes", done, total)
+
     def decoded(self, done: int, total: int) -> None:
         """Tell how many files are decoded."""
         self._count("decoding radiographs", done, total)
