@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from xattn_bmd.localise.boxes.files import read_boxes as read_boxes
     from xattn_bmd.localise.boxes.files import write_boxes as write_boxes
     from xattn_bmd.localise.config import LocaliserConfig as LocaliserConfig
+    from xattn_bmd.localise.crops.classes import crop_classes as crop_classes
     from xattn_bmd.localise.crops.cohort import crop_cohort as crop_cohort
     from xattn_bmd.localise.localiser import Localiser as Localiser
     from xattn_bmd.localise.pictures import picture_sizes as picture_sizes
@@ -85,6 +86,7 @@ _HOMES = {
     "compare": "training.crossval",
     "convert_jsrt": "data.jsrt.convert",
     "counterfactual_slopes": "explanation.counterfactual.slopes",
+    "crop_classes": "localise.crops.classes",
     "crop_cohort": "localise.crops.cohort",
     "detection_table": "metrics.tables.detection",
     "draw_hips": "simulate.subjects",

@@ -23,7 +23,7 @@ FRESH_GRADES = (0.28, 0.34, 0.29, 0.09)
 """Share of fresh fractures by Genant grade 0 to 3: about a quarter is hardly deformed.  ASSUMED."""
 
 _MOST = 3
-_SECOND_FRESH = 0.12
+_SECOND_FRESH = 0.15
 _L5_SHARE = 0.04
 _FRESH_SIGNS = (2.0, 1.1)
 """Shape of the beta distribution of how visible the signs of a fresh fracture are: an eighth shows below 0.3."""

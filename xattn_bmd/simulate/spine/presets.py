@@ -43,7 +43,7 @@ SPINE_PRESETS: dict[SpinePresetName, SpinePreset] = {
         letter="V",
         patients=523,
         people=Preset(age_range=(55.0, 90.0), age_beta=(2.6, 1.6), female_share=0.75, sites=("spine_a",)),
-        fresh=0.52,
+        fresh=0.62,
         old=0.75,
         upper_edge=(0.0, 1.45),
         site=Site(
@@ -58,8 +58,8 @@ SPINE_PRESETS: dict[SpinePresetName, SpinePreset] = {
         people=Preset(
             age_range=(50.0, 90.0), age_beta=(1.8, 1.9), female_share=0.66, weight_factor=1.05, sites=("spine_b",)
         ),
-        fresh=0.38,
-        old=0.55,
+        fresh=0.50,
+        old=0.70,
         upper_edge=(1.55, 2.9),
         site=Site(
             name="spine_b", kvp=(80,), photons=6000.0, scatter_to_primary=0.46, blur_mm=0.46, field_mm=356.0,
