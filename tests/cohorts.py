@@ -81,3 +81,21 @@ def _picture(density: float, side: str, size: int, generator: np.random.Generato
     disc = np.hypot(row, column - centre) < 0.15 + 0.25 * (density - 0.5)
     grey = 9000 + 25000 * disc + 3000 * (row + 0.5) + 600 * generator.normal(size=(size, size))
     return Image.fromarray(grey.clip(0, 65535).astype(np.uint16))
+
+
+CLASSES = ("normal", "old", "fresh")
+CLASS_ROLES = {
+    **{name: role for name, role in ROLES.items() if name not in ("target", "reference", "stratify")},
+    "target": {"column": "fracture", "classes": list(CLASSES)},
+}
+
+
+def write_class_cohort(root: Path, *, n: int = 40, seed: int = 0, roles: dict | None = None, prefix: str = "") -> Path:
+    """Write made-up vertebrae whose disc and record tell their class; every eighth patient has two."""
+    path = write_cohort(root, n=n, seed=seed, roles=roles or CLASS_ROLES)
+    table = pd.read_csv(path, dtype=str)
+    order = table["fn_bmd"].astype(float).rank(method="first") - 1
+    table["fracture"] = [CLASSES[int(place)] for place in order // (n / 3)]
+    table["patient_id"] = prefix + table["patient_id"]
+    table.drop(columns="fn_bmd").to_csv(path, index=False)
+    return path

@@ -72,7 +72,16 @@ def test_simulated_hips_from_the_command_line(tmp_path, monkeypatch, capsys):
         assert words[:2] == ["xattn-bmd", "simulate"]
         assert main([*words[1:], "--size", "64", "--workers", "1"]) == 0, capsys.readouterr().err
         found[words[2]] = len(pd.read_csv(Path(words[2]) / "cohort.csv"))
-    assert found == {"HIPS": 2, "HIPS_C": 2, "REPEATED": 8, "REAL": 1, "CHESTS": 2, "CHESTS_X": 2}
+    assert found == {
+        "HIPS": 2,
+        "HIPS_C": 2,
+        "REPEATED": 8,
+        "REAL": 1,
+        "CHESTS": 2,
+        "CHESTS_X": 2,
+        "SPINES": 2,
+        "SPINES_X": 2,
+    }
 
 
 def test_masks_and_readers_from_the_command_line(tmp_path, monkeypatch, capsys):

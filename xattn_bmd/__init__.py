@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from xattn_bmd.localise.boxes.files import read_boxes as read_boxes
     from xattn_bmd.localise.boxes.files import write_boxes as write_boxes
     from xattn_bmd.localise.config import LocaliserConfig as LocaliserConfig
+    from xattn_bmd.localise.crops.classes import crop_classes as crop_classes
     from xattn_bmd.localise.crops.cohort import crop_cohort as crop_cohort
     from xattn_bmd.localise.crops.stage import CropStage as CropStage
     from xattn_bmd.localise.localiser import Localiser as Localiser
@@ -90,6 +91,7 @@ _HOMES = {
     "compare": "training.crossval",
     "convert_jsrt": "data.jsrt.convert",
     "counterfactual_slopes": "explanation.counterfactual.slopes",
+    "crop_classes": "localise.crops.classes",
     "crop_cohort": "localise.crops.cohort",
     "detection_table": "metrics.tables.detection",
     "draw_hips": "simulate.subjects",

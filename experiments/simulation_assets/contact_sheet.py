@@ -1,7 +1,8 @@
-"""Draw eight simulated hips or chests as one picture, labelled as simulated.
+"""Draw eight simulated hips, chests or spines as one picture, labelled as simulated.
 
 python contact_sheet.py --out contact_sheet.png
 python contact_sheet.py --out chest_sheet.png --presets chest chest_external --seed 5
+python contact_sheet.py --out spine_sheet.png --presets spine spine_external --seed 5
 """
 
 from __future__ import annotations

@@ -12,7 +12,17 @@ def simulate_command(
     out: str,
     *,
     n: int | None = None,
-    preset: Literal["hcs", "screening", "external_c", "external_d", "pretraining", "chest", "chest_external"]
+    preset: Literal[
+        "hcs",
+        "screening",
+        "external_c",
+        "external_d",
+        "pretraining",
+        "chest",
+        "chest_external",
+        "spine",
+        "spine_external",
+    ]
     | None = None,
     subjects: str | None = None,
     scale: Literal["lunar", "hologic"] | None = None,
@@ -21,15 +31,16 @@ def simulate_command(
     size: int = 512,
     workers: int | None = None,
 ) -> None:
-    """Simulate radiographs of hips, or of chests, as DICOM files with a clinical table and the truth behind them.
+    """Simulate radiographs of hips, chests or lumbar spines, with a clinical table and the truth behind them.
 
     Args:
-        out: folder to write: images/, cohort.csv, cohort.yaml, truth/; masks/ for chests.
-        n: number of radiographs; 233 hips or 1600 chests by default.
+        out: folder to write: images/, cohort.csv, cohort.yaml, truth/; also masks/ for chests, boxes.csv
+            and vertebrae.csv for spines.
+        n: number of radiographs; 233 hips, 1600 chests, 523 or 140 spines by default.
         preset: kind of people and hospitals; "hcs" (hips, the original study's shape) by default.
         subjects: CSV of real people with a measured density, in place of n and preset.
         scale: DXA scale of that table; asked for with it.
-        repeats: radiographs of each hip or chest.
+        repeats: radiographs of each hip, chest or spine.
         seed: seed; the same seed gives the same files.
         size: rows and columns of each picture.
         workers: processes; all cores by default.

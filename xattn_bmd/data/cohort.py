@@ -18,7 +18,7 @@ from xattn_bmd.data.checks.cohort import Problem, check_cohort
 from xattn_bmd.data.checks.image_files import ImageMatch, match_images
 from xattn_bmd.data.checks.read_table import number_column, read_text_table, text_column, typed_column
 from xattn_bmd.data.masks.match import MaskMatch, match_masks
-from xattn_bmd.data.roles import SIDES, CohortRoles, config_beside
+from xattn_bmd.data.roles import SIDES, CohortRoles, TargetRole, config_beside
 from xattn_bmd.errors import CohortError
 from xattn_bmd.types import VariableSchema
 
@@ -133,7 +133,8 @@ class Cohort:
         Raises:
             CohortError: if the image folder does not exist.
         """
-        declared = list(roles.schema.numeric) + ([roles.target.column] if roles.target else [])
+        density = [roles.target.column] if isinstance(roles.target, TargetRole) else []
+        declared = [*roles.schema.numeric, *density]
         columns = {str(name): typed_column(table[name], numeric=name in declared) for name in table.columns}
         cohort = cls(table=pd.DataFrame(columns, index=range(len(table))), roles=roles)
         if masks is None and roles.masks is not None and table_folder is not None:
@@ -167,11 +168,13 @@ class Cohort:
 
     @cached_property
     def targets(self) -> NDArray[np.float64]:
-        """``(N,)`` densities in the unit that the roles declare; NaN where there is none."""
-        column = self.roles.target.column if self.roles.target else None
-        if column is None or column not in self.table.columns:
+        """``(N,)`` densities in the declared unit, or the place of each class among the declared; else NaN."""
+        target = self.roles.target
+        if target is None or target.column not in self.table.columns:
             return np.full(len(self), np.nan)
-        return number_column(self.table[column])
+        if isinstance(target, TargetRole):
+            return number_column(self.table[target.column])
+        return target.places(self._texts(target.column))
 
     @cached_property
     def sites(self) -> tuple[str | None, ...]:
@@ -238,8 +241,8 @@ class Cohort:
         """Return every problem of the cohort at once; an empty list is a cohort ready for use.
 
         Args:
-            require_target: whether each radiograph needs a density (training and evaluation do, prediction does not,
-                and needs no masks either).
+            require_target: whether each radiograph needs a density or class (training and evaluation do, prediction
+                does not, and needs no masks either).
             require_images: whether each radiograph needs an image.
             read_images: whether to decode every image and its mask, to find unreadable files, masks that do not fit,
                 and pictures under two ids.

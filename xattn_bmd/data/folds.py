@@ -72,6 +72,7 @@ class FoldPlan:
             patients=cohort.patient_ids,
             target=cohort.targets.tolist(),
             strata=cohort.strata,
+            classes=len(cohort.roles.classes),
             folds=folds,
             repeats=repeats,
             seed=seed,
@@ -233,6 +234,7 @@ def make_plan(
     patients: Sequence[str],
     target: Sequence[float],
     strata: Sequence[str] | None = None,
+    classes: int = 0,
     folds: int = 10,
     repeats: int = 1,
     seed: int = 0,
@@ -248,8 +250,9 @@ def make_plan(
     Args:
         ids: ``(N,)`` radiograph ids, each once; their order does not matter.
         patients: ``(N,)`` patient ids.
-        target: ``(N,)`` finite targets, any unit.
+        target: ``(N,)`` finite targets, any unit, or places of classes.
         strata: ``(N,)`` labels, e.g. sex, or None.
+        classes: number of classes whose places (0, 1, ...) the targets are; 0 for a continuous target.
         folds: folds of each repeat.
         repeats: repetitions with other folds.
         seed: seed of all of them.
@@ -265,9 +268,9 @@ def make_plan(
         >>> [len(plan.split(0, fold).test) for fold in range(3)]
         [2, 2, 2]
     """
-    grouped = group_patients(patients, target=target, strata=strata if strata is not None else [""] * len(ids))
     check_settings(folds=folds, repeats=repeats, inner_fraction=inner_fraction, bins=bins)
-    check_rows(ids, target=target, patients=len(grouped), folds=folds)
+    check_rows(ids, target=target, patients=len(set(patients)), folds=folds)
+    grouped = group_patients(patients, target=target, strata=strata or [""] * len(ids), classes=classes)
     patient_of = dict(zip(ids, patients, strict=True))
     test_folds = dealt_folds(patient_of, grouped=grouped, folds=folds, repeats=repeats, seed=seed, bins=bins)
     validation = inner_validation(
@@ -286,9 +289,11 @@ def _from_csv(path: Path, *, cohort: Cohort | None, seed: int, inner_fraction: f
     test_folds = fold_file.read_csv(path)
     patient_of = dict(zip(cohort.radiograph_ids, cohort.patient_ids, strict=True))
     targets = cohort.targets.tolist()
-    grouped = group_patients(cohort.patient_ids, target=targets, strata=cohort.strata)
     check_settings(folds=2, repeats=1, inner_fraction=inner_fraction, bins=None)
-    check_rows(cohort.radiograph_ids, target=targets, patients=len(grouped), folds=2)
+    check_rows(cohort.radiograph_ids, target=targets, patients=len(set(cohort.patient_ids)), folds=2)
+    grouped = group_patients(
+        cohort.patient_ids, target=targets, strata=cohort.strata, classes=len(cohort.roles.classes)
+    )
     parts = inner_validation(patient_of, test_folds=test_folds, grouped=grouped, seed=seed, fraction=inner_fraction)
     plan = FoldPlan(patients=patient_of, test_folds=test_folds, validation=parts, made_by="own table of folds")
     plan.check_leakage(patient_of)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import yaml
 
@@ -21,16 +21,14 @@ from xattn_bmd.data.checks.role_values import (
     refuse_unknown,
     text_of,
 )
+from xattn_bmd.data.target_roles import ClassRole as ClassRole
+from xattn_bmd.data.target_roles import Target, target_of
+from xattn_bmd.data.target_roles import TargetRole as TargetRole
 from xattn_bmd.errors import ConfigError
 from xattn_bmd.types import VariableSchema
 
-DensityUnit = Literal["g/cm2", "mg/cm3"]
-
 SIDES = {"l": "L", "left": "L", "r": "R", "right": "R"}
 """Accepted words for the body side, in lower case."""
-
-DEFAULT_TARGET_RANGE: dict[DensityUnit, tuple[float, float]] = {"g/cm2": (0.2, 2.0), "mg/cm3": (-50.0, 500.0)}
-"""Plausible densities where the yaml gives none: areal (DXA) and volumetric (QCT, which can be below 0 in fat)."""
 
 _KEYS = (
     "id",
@@ -46,21 +44,6 @@ _KEYS = (
     "masks",
     "simulated",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TargetRole:
-    """The measured density.
-
-    Attributes:
-        column: name of its column.
-        unit: ``"g/cm2"`` (DXA) or ``"mg/cm3"`` (QCT).
-        range: lowest and highest plausible value, in that unit.
-    """
-
-    column: str
-    unit: DensityUnit = "g/cm2"
-    range: tuple[float, float] = DEFAULT_TARGET_RANGE["g/cm2"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +68,7 @@ class CohortRoles:
     Attributes:
         id: column of the radiograph ids, each of which occurs once.
         patient: column of the patient ids (may be the same column as ``id``).
-        target: the measured density, or None for a cohort without one.
+        target: the measured density or the class, or None for a cohort without one.
         image: column of image file names; None matches files by their name without suffix.
         reference: name of the young-adult reference population.
         numeric: the ``N`` numeric variables, in order.
@@ -99,7 +82,7 @@ class CohortRoles:
 
     id: str
     patient: str
-    target: TargetRole | None = None
+    target: Target | None = None
     image: str | None = None
     reference: str | None = None
     numeric: tuple[NumericRole, ...] = ()
@@ -121,6 +104,11 @@ class CohortRoles:
                 f"Ids and the target may not be clinical variables as well, but {leaking} is; "
                 "a model would read the answer from it: remove it from numeric or categorical."
             )
+        if self.classes and self.reference is not None:
+            raise ConfigError(
+                f"A reference population turns a density into a T-score, but the target is a class and the reference "
+                f"{self.reference!r} was given; remove it."
+            )
         allowed = [name for name, _ in self.categorical] + ([self.site] if self.site else [])
         for name in self.stratify:
             if name not in allowed:
@@ -133,6 +121,11 @@ class CohortRoles:
     def schema(self) -> VariableSchema:
         """Names and categories of the clinical variables."""
         return VariableSchema(numeric=tuple(role.name for role in self.numeric), categorical=self.categorical)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the target's classes; empty where it is a density, or there is none."""
+        return self.target.classes if self.target else ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -184,7 +177,7 @@ class CohortRoles:
         return cls(
             id=text_of(values["id"], where="id"),
             patient=text_of(values["patient"], where="patient"),
-            target=_target(values.get("target")),
+            target=target_of(values.get("target")),
             numeric=_numeric(values.get("numeric")),
             categorical=_categorical(values.get("categorical")),
             stratify=tuple(list_of(values.get("stratify"), where="stratify")),
@@ -198,16 +191,11 @@ class CohortRoles:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the layout of ``cohort.yaml`` as plain dictionaries and lists; roles that are None are left out."""
-        target = self.target and {
-            "column": self.target.column,
-            "unit": self.target.unit,
-            "range": list(self.target.range),
-        }
         values: dict[str, Any] = {
             "id": self.id,
             "patient": self.patient,
             "image": self.image,
-            "target": target,
+            "target": self.target and self.target.to_dict(),
             "reference": self.reference,
             "numeric": {role.name: _numeric_dict(role) for role in self.numeric},
             "categorical": {name: list(categories) for name, categories in self.categorical},
@@ -229,29 +217,6 @@ def config_beside(table: Path) -> Path:
 def _numeric_dict(role: NumericRole) -> dict[str, Any]:
     unit = {} if role.unit is None else {"unit": role.unit}
     return unit if role.range is None else {**unit, "range": list(role.range)}
-
-
-def _target(value: Any) -> TargetRole | None:  # noqa: ANN401
-    if not is_filled(value):
-        return None
-    values = mapping_of(value, where="target")
-    refuse_unknown(values, known=("column", "unit", "range"), where="target")
-    unit = _unit(values.get("unit", "g/cm2"))
-    given = limits_of(values.get("range"), where="target")
-    return TargetRole(
-        column=text_of(values.get("column"), where="target.column"),
-        unit=unit,
-        range=given or DEFAULT_TARGET_RANGE[unit],
-    )
-
-
-def _unit(value: Any) -> DensityUnit:  # noqa: ANN401
-    plain = str(value).replace("²", "2").replace("³", "3").replace("^", "").replace(" ", "")
-    for unit in get_args(DensityUnit):
-        if plain == unit:
-            return unit  # type: ignore[no-any-return]
-    hint = "; divide mg/cm2 by 1000 to get g/cm2" if plain == "mg/cm2" else ""
-    raise ConfigError(f"The target's unit is g/cm2 (DXA) or mg/cm3 (QCT), but {str(value)!r} was given{hint}.")
 
 
 def _numeric(value: Any) -> tuple[NumericRole, ...]:  # noqa: ANN401

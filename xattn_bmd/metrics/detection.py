@@ -61,18 +61,38 @@ def match_boxes(
         >>> match_boxes(np.array([[0.0, 0, 10, 8], [0, 0, 10, 10]]), truth, thresholds=np.array([0.5, 0.9])).tolist()
         [[True, False], [False, True]]
     """
-    hits = np.zeros((len(thresholds), len(found)), dtype=np.bool_)
+    places = [assign_boxes(found, truth, threshold=float(threshold)) for threshold in thresholds]
+    return np.array(places, dtype=np.int64).reshape(len(thresholds), len(found)) >= 0
+
+
+def assign_boxes(
+    found: NDArray[np.float64], truth: NDArray[np.float64], *, threshold: float = 0.5
+) -> NDArray[np.int64]:
+    """Return which true box each detection of one radiograph takes, by the rule of :func:`match_boxes`.
+
+    Args:
+        found: (D, 4) boxes, the most certain first.
+        truth: (G, 4) boxes.
+        threshold: smallest overlap that is a hit.
+
+    Returns:
+        (D,) row of the true box, or -1 for none.
+
+    Example:
+        >>> truth = np.array([[0.0, 0, 10, 10], [0, 20, 10, 30]])
+        >>> assign_boxes(np.array([[0.0, 21, 10, 30], [0, 0, 10, 9], [0, 0, 10, 10]]), truth).tolist()
+        [1, 0, -1]
+    """
+    places = np.full(len(found), -1, dtype=np.int64)
     if not len(truth) or not len(found):
-        return hits
-    overlap = box_overlap(found, truth)
-    for level, threshold in enumerate(thresholds):
-        free = np.ones(len(truth), dtype=np.bool_)
-        for row, candidates in enumerate(overlap):
-            # the last of equally good ones, as COCO's own code takes it
-            best = len(truth) - 1 - int(np.argmax(np.where(free, candidates, -1.0)[::-1]))
-            if free[best] and candidates[best] >= min(threshold, 1 - 1e-10):
-                hits[level, row], free[best] = True, False
-    return hits
+        return places
+    free = np.ones(len(truth), dtype=np.bool_)
+    for row, candidates in enumerate(box_overlap(found, truth)):
+        # the last of equally good ones, as COCO's own code takes it
+        best = len(truth) - 1 - int(np.argmax(np.where(free, candidates, -1.0)[::-1]))
+        if free[best] and candidates[best] >= min(threshold, 1 - 1e-10):
+            places[row], free[best] = best, False
+    return places
 
 
 def average_precision(

@@ -1,4 +1,4 @@
-"""Simulated hip and chest radiographs: X-ray physics through bones with the bone density of a drawn person.
+"""Simulated radiographs of hips, chests and lumbar spines: X-ray physics through the bones of drawn people.
 
 Everything made here is simulated and must be labelled so wherever it is shown; it is no clinical evidence.
 """

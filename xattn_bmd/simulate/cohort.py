@@ -21,6 +21,8 @@ from xattn_bmd.simulate.given_people import given_hips
 from xattn_bmd.simulate.hip import simulate_hip
 from xattn_bmd.simulate.person import Hip, Scale
 from xattn_bmd.simulate.presets import PRESETS, PresetName
+from xattn_bmd.simulate.spine.cohort import simulate_spines
+from xattn_bmd.simulate.spine.presets import SPINE_PRESETS, SpinePresetName
 from xattn_bmd.simulate.subjects import draw_hips
 from xattn_bmd.simulate.truth import AREAL_STEP, load_truth, truth_bytes
 
@@ -66,7 +68,7 @@ def simulate_cohort(
     out: str | Path,
     *,
     n: int | None = None,
-    preset: PresetName | ChestPresetName | None = None,
+    preset: PresetName | ChestPresetName | SpinePresetName | None = None,
     subjects: str | Path | pd.DataFrame | None = None,
     scale: Scale | None = None,
     repeats: int = 1,
@@ -75,28 +77,31 @@ def simulate_cohort(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Simulate a cohort of hips or of chests: DICOM files, clinical table, roles and truth.
+    """Simulate a cohort of hips, chests or lumbar spines: DICOM files, clinical table, roles and truth.
 
     Writes ``out/images/<radiograph_id>.dcm``, ``out/truth/<radiograph_id>.npz``, ``out/truth/truth.csv``
     (and ``rows.csv``: which row of a table of people each radiograph shows),
-    ``out/cohort.yaml`` and, last, ``out/cohort.csv``; chests also have ``out/masks/clavicle/<radiograph_id>.png``. The
-    same settings give the same files bit for bit, in any order and with any number of workers. A run that was
-    interrupted continues where it stopped.
+    ``out/cohort.yaml`` and, last, ``out/cohort.csv``; chests also have ``out/masks/clavicle/<radiograph_id>.png``, and
+    spines ``out/boxes.csv`` and ``out/vertebrae.csv`` with the condition of every vertebral body. The same settings
+    give the same files bit for bit, in any order and with any number of workers. A run that was interrupted continues
+    where it stopped.
 
     Args:
         out: the folder; new, empty, or one that the same settings began.
-        n: number of hips, 233 unless stated, about 8 % of whose patients contribute two; or of chests, 1600 unless
-            stated.
+        n: number of hips, 233 unless stated, about 8 % of whose patients contribute two; of chests, 1600 unless
+            stated; or of spines, 523 (``"spine"``) or 140 (``"spine_external"``) unless stated.
         preset: the people and their hospitals: ``"hcs"`` (age 71.6-80.6, 48.9 % women; taken unless stated),
             ``"screening"`` (age 50-85), the external hospitals ``"external_c"`` and ``"external_d"``, or
             ``"pretraining"`` (other femora and processing than all of these). Chest radiographs with clavicle masks
             and lumbar density: ``"chest"``, and the external hospital ``"chest_external"``; that clavicular mineral
-            goes with lumbar density by r = 0.85 is assumed. All on the Lunar scale.
+            goes with lumbar density by r = 0.85 is assumed. Lateral lumbar spines with normal, old and freshly
+            fractured vertebrae: ``"spine"``, and the external hospital ``"spine_external"``; how fresh and old
+            differ is assumed. All on the Lunar scale.
         subjects: a table of real people with a measured density, in place of ``n`` and ``preset``; see
             :func:`~xattn_bmd.simulate.given_people.given_hips` for its columns.
         scale: device scale of the table's densities and of the labels, ``"lunar"`` or ``"hologic"``; asked for with
             ``subjects``, Lunar without.
-        repeats: radiographs of each hip or chest, each positioned and exposed anew; the label stays.
+        repeats: radiographs of each patient's bone, each positioned and exposed anew; the label stays.
         seed: 0 or more.  One seed draws the same bones and ids for every preset: take another one for people on whom a
             model is to be validated.
         size: rows and columns of each picture; even, 64 to 4096.
@@ -122,6 +127,10 @@ def simulate_cohort(
     root, processes = Path(out), workers or os.cpu_count() or 1
     if preset == "chest" or preset == "chest_external":
         return simulate_chests(
+            root, n=n, preset=preset, repeats=repeats, seed=seed, size=size, workers=processes, progress=progress
+        )
+    if preset == "spine" or preset == "spine_external":
+        return simulate_spines(
             root, n=n, preset=preset, repeats=repeats, seed=seed, size=size, workers=processes, progress=progress
         )
     if subjects is not None:
@@ -163,7 +172,7 @@ def _check(size: int, workers: int | None, repeats: int) -> None:
 def _check_people(
     *, n: int | None, preset: str | None, subjects: str | Path | pd.DataFrame | None, scale: Scale | None
 ) -> None:
-    known = (*PRESETS, *CHEST_PRESETS)
+    known = (*PRESETS, *CHEST_PRESETS, *SPINE_PRESETS)
     if preset is not None and preset not in known:
         raise SimulationError(f"The preset must be one of {', '.join(known)}, but it is {preset!r}; name another.")
     if subjects is None and scale not in (None, "lunar"):

@@ -69,6 +69,7 @@ class Exam:
         view: DICOM view position.
         laterality: ``L``, ``R``, or ``U`` for an unpaired part.
         description: of the series.
+        orientation: where rows and columns run to, as DICOM names it.
     """
 
     instance: tuple[str | int, ...]
@@ -79,9 +80,10 @@ class Exam:
     age: float
     hospital: str
     body_part: str
-    view: Literal["AP", "PA"]
+    view: Literal["AP", "PA", "LL"]
     laterality: Literal["L", "R", "U"]
     description: str
+    orientation: tuple[str, str] = ("L", "F")
 
 
 def dicom_bytes(picture: Picture, hip: Hip, *, seed: int) -> bytes:
@@ -147,7 +149,7 @@ def _dataset(exam: Exam) -> FileDataset:
     data.PatientAge = f"{int(exam.age):03d}Y"
     data.Modality, data.BodyPartExamined, data.ViewPosition = "DX", exam.body_part, exam.view
     data.ImageLaterality = exam.laterality
-    data.PatientOrientation = ["L", "F"]
+    data.PatientOrientation = list(exam.orientation)
     data.InstitutionName, data.Manufacturer = exam.hospital, "xattn_bmd simulation"
     data.SeriesDescription = exam.description
     data.ImageType = ["DERIVED", "PRIMARY"]

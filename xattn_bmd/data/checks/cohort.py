@@ -34,8 +34,8 @@ def check_cohort(
         table: cohort table.
         roles: what each column is for.
         images: how files were matched.
-        masks: how masks were matched; they are looked at where a density is required, for no prediction needs them.
-        require_target: whether each radiograph needs a density.
+        masks: how masks were matched; they are looked at where a target is required, for no prediction needs them.
+        require_target: whether each radiograph needs a density or class.
         require_images: whether each radiograph needs an image.
         read_images: whether to decode every image.
         require_variation: whether variables must vary and the cohort be large enough to train on.
@@ -45,7 +45,7 @@ def check_cohort(
         *check_columns(table, roles=roles, require_target=require_target),
         *check_ids(table, roles=roles),
         *check_patients(table, roles=roles),
-        *check_target(table, roles=roles, required=require_target),
+        *check_target(table, roles=roles, required=require_target, must_vary=require_variation),
         *check_numeric(table, roles=roles, must_vary=require_variation),
         *check_categorical(table, roles=roles, must_vary=require_variation),
         *check_body_mass(table, roles=roles),

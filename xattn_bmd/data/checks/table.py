@@ -33,7 +33,7 @@ def check_columns(table: pd.DataFrame, *, roles: CohortRoles, require_target: bo
         problems.append(
             Problem(
                 "no_target",
-                "A density is needed here, but cohort.yaml declares no target; add 'target: {column: ...}'.",
+                "A density or class is needed here, but cohort.yaml declares no target; add 'target: {column: ...}'.",
             )
         )
     return problems

@@ -1,4 +1,4 @@
-"""Checks of densities and clinical variables: numbers, units, categories, and whether they agree with each other."""
+"""Checks of targets and clinical variables: numbers, units, categories, and whether they agree with each other."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from xattn_bmd.data.checks.classes import check_classes
 from xattn_bmd.data.checks.problem import Problem, listed, row_names
 from xattn_bmd.data.checks.read_table import number_column, present, text_column
-from xattn_bmd.data.roles import CohortRoles, NumericRole, TargetRole
+from xattn_bmd.data.roles import ClassRole, CohortRoles, NumericRole, TargetRole
 
 BODY_MASS_TOLERANCE = 1.0
 """Largest accepted difference between a declared BMI and weight / height², kg/m²: what rounding all three can cost."""
@@ -29,11 +30,13 @@ _MISTAKES: dict[str, tuple[tuple[str, float], ...]] = {
 """For each declared unit, the units that are written by mistake, and the factor that mends them."""
 
 
-def check_target(table: pd.DataFrame, *, roles: CohortRoles, required: bool) -> list[Problem]:
-    """Return densities that are absent, no numbers, not positive or implausible."""
+def check_target(table: pd.DataFrame, *, roles: CohortRoles, required: bool, must_vary: bool) -> list[Problem]:
+    """Return densities that are absent, no numbers, not positive or implausible, or what is wrong with classes."""
     role = roles.target
     if role is None or role.column not in table.columns:
         return []
+    if isinstance(role, ClassRole):
+        return check_classes(table, role=role, id_column=roles.id, required=required, must_vary=must_vary)
     names, values = row_names(table, column=roles.id), number_column(table[role.column])
     problems = _not_numbers(table[role.column], names=names, name=role.column, unit=role.unit)
     absent = [name for name, filled in zip(names, present(table[role.column]), strict=True) if not filled]

@@ -3,6 +3,9 @@
 Patients are sorted by number of radiographs, stratum and target; each run of ``folds`` neighbours in that order is
 dealt to the folds in a random permutation.  A run is thus the finest target bin that every fold can share.  Of
 several such deals the one whose folds are most alike in target, strata and number of radiographs is kept.
+
+Where the target is a class, a patient of several radiographs stands in that order with the rarest of their classes, and
+the folds kept are those most alike in the share of each class.
 """
 
 from __future__ import annotations
@@ -24,14 +27,16 @@ class Patients:
     Attributes:
         names: ``(K,)`` patient ids, sorted.
         radiographs: ``(K,)`` number of radiographs.
-        target: ``(K,)`` mean target.
+        target: ``(K,)`` mean target; of classes, the place of the patient's rarest one.
         stratum: ``(K,)`` stratum labels.
+        classes: ``(K, C)`` share of each class among the patient's radiographs; no column for a density.
     """
 
     names: tuple[str, ...]
     radiographs: NDArray[np.int64]
     target: NDArray[np.float64]
     stratum: tuple[str, ...]
+    classes: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -43,27 +48,39 @@ class Patients:
             radiographs=self.radiographs[rows],
             target=self.target[rows],
             stratum=tuple(self.stratum[row] for row in rows),
+            classes=self.classes[rows],
         )
 
 
-def group_patients(patients: Sequence[str], *, target: Sequence[float], strata: Sequence[str]) -> Patients:
+def group_patients(
+    patients: Sequence[str], *, target: Sequence[float], strata: Sequence[str], classes: int = 0
+) -> Patients:
     """Collect radiographs into patients.
 
     Args:
         patients: ``(N,)`` patient id of each radiograph.
         target: ``(N,)`` target of each radiograph; a patient gets the mean.
         strata: ``(N,)`` stratum of each radiograph; a patient gets the alphabetically first.
+        classes: number of classes, whose places the targets are; 0 for a density.
     """
     rows: dict[str, list[int]] = {}
     for row, patient in enumerate(patients):
         rows.setdefault(patient, []).append(row)
     names = tuple(sorted(rows))
+    owned = [sorted(target[row] for row in rows[name]) for name in names]
+    shares = np.array([[np.mean(np.equal(mine, code)) for code in range(classes)] for mine in owned])
+    rarity = np.bincount(np.asarray(target, dtype=np.intp), minlength=classes) if classes else None
     return Patients(
         names=names,
         radiographs=np.array([len(rows[name]) for name in names], dtype=np.int64),
-        target=np.array([float(np.mean(sorted(target[row] for row in rows[name]))) for name in names]),
+        target=np.array([float(np.mean(mine)) if rarity is None else _rarest(mine, rarity) for mine in owned]),
         stratum=tuple(min(strata[row] for row in rows[name]) for name in names),
+        classes=shares.reshape(len(names), classes),
     )
+
+
+def _rarest(codes: Sequence[float], rarity: NDArray[np.int64]) -> float:
+    return min(codes, key=lambda code: (rarity[int(code)], code))
 
 
 def deal(patients: Patients, *, folds: int, bins: int | None, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -121,11 +138,10 @@ def _deal_once(order: NDArray[np.int64], *, folds: int, rng: np.random.Generator
 
 
 def _features(patients: Patients) -> NDArray[np.float64]:
-    target = (patients.target - patients.target.mean()) / (patients.target.std() or 1.0)
+    target = [(patients.target - patients.target.mean()) / (patients.target.std() or 1.0)]
     labels = np.array(patients.stratum)
-    return np.stack(
-        [target, *((labels == label).astype(np.float64) for label in sorted(set(patients.stratum)))], axis=1
-    )
+    strata = [(labels == label).astype(np.float64) for label in sorted(set(patients.stratum))]
+    return np.stack([*(patients.classes.T if patients.classes.size else target), *strata], axis=1)
 
 
 def _imbalance(

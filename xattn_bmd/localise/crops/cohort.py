@@ -12,7 +12,7 @@ from xattn_bmd.atomic import atomic_folder
 from xattn_bmd.data.checks.problem import listed
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.radiograph import read_radiograph
-from xattn_bmd.data.roles import CohortRoles
+from xattn_bmd.data.roles import ClassRole, CohortRoles
 from xattn_bmd.errors import ConfigError, LocaliseError
 from xattn_bmd.localise.boxes.table import CORNERS, check_boxes, in_reading_order, raise_problems, require_boxes
 from xattn_bmd.localise.crops.field import crop_field
@@ -32,11 +32,14 @@ def crop_cohort(
     *,
     out: str | Path,
     margin: float = 0.1,
+    named_by: str | None = None,
+    target: ClassRole | None = None,
     on_problem: OnProblem = "raise",
 ) -> Cohort:
     """Cut every box out of its radiograph at full resolution and make a cohort of the crops.
 
-    A crop is called ``RADIOGRAPH_LABEL_NN``, numbered from top to bottom within its label.  Its row repeats that of its
+    A crop is called ``RADIOGRAPH_LABEL_NN``, numbered from top to bottom within its label, or ``RADIOGRAPH-NAME`` where
+    a column of ``boxes`` names them (the level of each vertebra, say).  Its row repeats that of its
     radiograph, so the patient stays and no fold divides one; further columns of ``boxes`` (a class of each vertebra,
     say) come along.  Grey levels, orientation and spacing are those of the radiograph as displayed: see
     :mod:`xattn_bmd.localise.crops.file`.  A margin is cut at the radiograph's edge, and a crop has 32 rows and columns
@@ -47,6 +50,8 @@ def crop_cohort(
         boxes: drawn or located boxes.
         out: new folder: ``images/``, ``cohort.csv`` and ``cohort.yaml``; whole or absent.
         margin: share of a box's width and height that is added on each side.
+        named_by: column of ``boxes`` that names each box within its radiograph; None numbers them.
+        target: the crops' class, a column of ``boxes``; None keeps the target of the radiographs.
         on_problem: what happens where a radiograph has no box: ``"raise"``, or ``"warn"`` to leave it out.
 
     Returns:
@@ -63,8 +68,8 @@ def crop_cohort(
     if out.exists():
         raise LocaliseError(f"Crops are written into a new folder, but {out} exists; choose another name.")
     cohort.require_valid(require_target=False)
-    crops = _named_crops(cohort, boxes, on_problem=on_problem)
-    roles = _roles(cohort)
+    crops = _named_crops(cohort, boxes, named_by=named_by, on_problem=on_problem)
+    roles = _roles(cohort, crops, target=target)
     with atomic_folder(out, error=LocaliseError) as folder:
         (folder / _IMAGES).mkdir()
         crops = _write_crops(crops, cohort, folder / _IMAGES, margin=margin)
@@ -74,7 +79,7 @@ def crop_cohort(
     return Cohort.from_csv(out / _TABLE)
 
 
-def _named_crops(cohort: Cohort, boxes: pd.DataFrame, *, on_problem: OnProblem) -> pd.DataFrame:
+def _named_crops(cohort: Cohort, boxes: pd.DataFrame, *, named_by: str | None, on_problem: OnProblem) -> pd.DataFrame:
     """Return the boxes in reading order, with the id of each crop as index and its number within its label."""
     names = cohort.radiograph_ids
     require_boxes(boxes)
@@ -90,7 +95,7 @@ def _named_crops(cohort: Cohort, boxes: pd.DataFrame, *, on_problem: OnProblem) 
     tell(messages if without else [], on_problem=on_problem, what="The boxes")
     crops = in_reading_order(boxes, names)
     crops["box_number"] = crops.groupby(["radiograph_id", "label"]).cumcount() + 1
-    crops.index = pd.Index([f"{row.radiograph_id}_{row.label}_{row.box_number:02d}" for row in crops.itertuples()])
+    crops.index = pd.Index(_crop_names(crops, named_by))
     unsafe = [name for name in crops.index if Path(name).name != name]
     twice = sorted(set(crops.index[crops.index.duplicated()]))
     found = [
@@ -99,6 +104,20 @@ def _named_crops(cohort: Cohort, boxes: pd.DataFrame, *, on_problem: OnProblem) 
     ]
     raise_problems([message.format(listed(which)) for which, message in found if which])
     return crops
+
+
+def _crop_names(crops: pd.DataFrame, named_by: str | None) -> list[str]:
+    """Return the id of every crop."""
+    if named_by is None:
+        return [f"{row.radiograph_id}_{row.label}_{row.box_number:02d}" for row in crops.itertuples()]
+    if named_by not in crops.columns:
+        found = ", ".join(map(str, crops.columns))
+        raise LocaliseError(f"Crops are named by a column of the boxes, but {named_by!r} is none of {found}; mend it.")
+    nameless = crops.loc[crops[named_by].isna() | (crops[named_by].astype(str).str.strip() == ""), "radiograph_id"]
+    raise_problems(
+        [f"Every box has a {named_by}, but in {listed(sorted(set(nameless)))} it is empty."] * len(nameless[:1])
+    )
+    return [f"{name}-{which}" for name, which in zip(crops["radiograph_id"], crops[named_by], strict=True)]
 
 
 def _write_crops(crops: pd.DataFrame, cohort: Cohort, folder: Path, *, margin: float) -> pd.DataFrame:
@@ -120,10 +139,18 @@ def _write_crops(crops: pd.DataFrame, cohort: Cohort, folder: Path, *, margin: f
     return crops.assign(**{name: [getattr(box, side) for box in fields.values()] for name, side in sides.items()})
 
 
-def _roles(cohort: Cohort) -> CohortRoles:
-    """Return the roles of the crops: files are found by id, and the patient has a column of its own."""
-    same = cohort.roles.patient == cohort.roles.id
-    return replace(cohort.roles, image=None, patient=_PATIENT if same else cohort.roles.patient)
+def _roles(cohort: Cohort, crops: pd.DataFrame, *, target: ClassRole | None) -> CohortRoles:
+    """Return the roles of the crops: files are found by id, the patient has a column of its own, a class no T-score."""
+    patient = _PATIENT if cohort.roles.patient == cohort.roles.id else cohort.roles.patient
+    roles = replace(cohort.roles, image=None, patient=patient)
+    if target is None:
+        return roles
+    if target.column not in crops.columns:
+        raise LocaliseError(
+            f"The class of a crop is a column of the boxes, but {target.column!r} is none of "
+            f"{', '.join(map(str, crops.columns))}; add it."
+        )
+    return replace(roles, target=target, reference=None, masks=None)
 
 
 def _table(crops: pd.DataFrame, cohort: Cohort, roles: CohortRoles) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from xattn_bmd.errors import SimulationError
 
-ArrayAsset = Literal["femur.npz", "populations.npz", "pelvis.npz", "attenuation.npz"]
+ArrayAsset = Literal["femur.npz", "populations.npz", "pelvis.npz", "attenuation.npz", "spine.npz"]
 ASSETS = ("attenuation.npz", "femur.npz", "pelvis.npz", "subjects.json")
 """The files of the bench's fingerprint; ``populations.npz`` is computed from ``femur.npz`` alone."""
 

@@ -95,7 +95,7 @@ def tube(
         across=np.maximum(np.asarray(across) - wall, _SMALLEST),
         deep=np.maximum(np.asarray(deep) - wall, _SMALLEST),
     )
-    return Solid(outer, inner, _faces(len(line), sides))
+    return Solid(outer, inner, rings_faces(len(line), sides))
 
 
 def merge(solids: Sequence[Solid]) -> Solid:
@@ -119,7 +119,8 @@ def _rings(line: Floats, ring: tuple[Floats, Floats], *, across: Floats, deep: F
 
 
 @functools.cache
-def _faces(rings: int, sides: int) -> NDArray[np.int64]:
+def rings_faces(rings: int, sides: int) -> NDArray[np.int64]:
+    """Return the triangles ``(F, 3)`` of rings of points laid out one after the other, then the points of both ends."""
     here = np.arange(rings - 1)[:, None] * sides + np.arange(sides)[None]
     beside = np.arange(rings - 1)[:, None] * sides + (np.arange(sides)[None] + 1) % sides
     wall = [(here, here + sides, beside + sides), (here, beside + sides, beside)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_bmd.simulate.anatomy import Tissue, displaced
 from xattn_bmd.simulate.chest.body import body_tissue, sample_build
 from xattn_bmd.simulate.chest.bones import Bones, bone_maps
 from xattn_bmd.simulate.chest.gas import belly_gas
@@ -18,8 +19,8 @@ from xattn_bmd.simulate.chest.thorax import Stance, sample_stance, sample_thorax
 from xattn_bmd.simulate.chest.vessels import vessels
 from xattn_bmd.simulate.develop import collimated_field, develop, exposed, quantise, stamp_marker
 from xattn_bmd.simulate.projection import Beam
-from xattn_bmd.simulate.site import Site, exam_of
-from xattn_bmd.simulate.xray import Exposure, expose, grouped_spectrum, transmit
+from xattn_bmd.simulate.site import Site, exam_of, exposure_of
+from xattn_bmd.simulate.xray import expose, grouped_spectrum, transmit
 
 Image = NDArray[np.float32]
 _INFLATED = 0.82
@@ -82,23 +83,24 @@ def simulate_chest(chest: Chest, *, seed: int, size: int, site: Site | None = No
     lung = np.minimum(lung, 0.72 * body.total)
     air = _INFLATED * math.exp(-0.004 * stance.breath) * np.maximum(lung - blood, 0) + pipe
     air += belly_gas(rng, x, z, domes=domes, half_width=thorax.half_width)
-    muscle, fat = _displace(person, muscle=body.muscle - air, fat=body.fat, bones=bones)
+    lean = Tissue(body.muscle - air, body.fat)
+    around = displaced(person, lean, cortex=bones.cortex, marrow=bones.marrow)
     kvp = int(rng.choice(site.kvp))
     oblique = beam.obliquity()
     primary = transmit(
         mineral=bones.areal * oblique,
-        muscle=muscle * oblique,
-        fat=fat * oblique,
+        muscle=around.muscle * oblique,
+        fat=around.fat * oblique,
         spectrum=grouped_spectrum(kvp),
     )
     inside_mm = collimated_field(rng, size=size, spacing_mm=beam.spacing_mm, site=site)
     detected = expose(
         rng,
         primary,
-        depth_mm=muscle + fat,
+        depth_mm=around.total,
         field=exposed(inside_mm),
         spacing_mm=beam.spacing_mm,
-        exposure=_exposure(rng, site),
+        exposure=exposure_of(site, rng),
     )
     covered = (body.total > 130) & (inside_mm > 4)
     exam = exam_of(site, rng)
@@ -107,7 +109,7 @@ def simulate_chest(chest: Chest, *, seed: int, size: int, site: Site | None = No
     return ChestPicture(
         pixels=quantise(shown, site=site), site=site, kvp=kvp, beam=beam,
         areal=bones.clavicle_areal, clavicle=bones.mask,
-        facts=_facts(chest, bones=bones, stance=stance, beam=beam, kvp=kvp, tissue=muscle + fat),
+        facts=_facts(chest, bones=bones, stance=stance, beam=beam, kvp=kvp, tissue=around.total),
     )  # fmt: skip
 
 
@@ -120,22 +122,6 @@ def _beam(rng: np.random.Generator, *, site: Site, size: int) -> Beam:
         source_hip_mm=distance - float(rng.uniform(110, 160)),
         centre_mm=(float(rng.normal(0, 6)), float(rng.normal(0, 9))),
     )
-
-
-def _exposure(rng: np.random.Generator, site: Site) -> Exposure:
-    return Exposure(
-        photons=site.photons * math.exp(rng.normal(0, 0.4)),
-        scatter_to_primary=site.scatter_to_primary * math.exp(rng.normal(0, 0.3)),
-        blur_mm=site.blur_mm,
-        heel=float(rng.normal(0, 0.06)),
-    )
-
-
-def _displace(person: np.random.Generator, *, muscle: Image, fat: Image, bones: Bones) -> tuple[Image, Image]:
-    """Put the bones in the place of muscle: three quarters of cortex is water and collagen; some marrow is fat."""
-    fatty = min(max(float(person.normal(0.5, 0.15)), 0.1), 0.9)
-    lean = muscle - 0.25 * bones.cortex - (0.05 + fatty) * bones.marrow
-    return np.maximum(lean, 0), fat + fatty * bones.marrow
 
 
 def _facts(
