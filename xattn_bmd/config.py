@@ -1,14 +1,15 @@
-"""Every setting of a comparison, as frozen dataclasses with two named presets."""
+"""Every setting of a comparison, as frozen dataclasses with named presets."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from xattn_bmd.config_checks import at_least, between, one_of, share, views_differ, withheld_shares
 from xattn_bmd.config_image import AugmentConfig as AugmentConfig
 from xattn_bmd.config_image import ImageConfig as ImageConfig
+from xattn_bmd.config_image import check_volume_settings
 from xattn_bmd.config_losses import HEAD_LOSSES as HEAD_LOSSES
 from xattn_bmd.config_losses import HeadName as HeadName
 from xattn_bmd.config_losses import LossName as LossName
@@ -20,7 +21,7 @@ from xattn_bmd.config_values import build, plain, yaml_mapping
 from xattn_bmd.errors import ConfigError
 
 Protocol = Literal["nested", "paper"]
-Preset = Literal["quick", "paper"]
+Preset = Literal["quick", "paper", "ct_quick"]
 Freeze = Literal["none", "layer3", "trunk"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 Weighting = Literal["t_score_bands", "label_density", "none"]
@@ -37,7 +38,8 @@ class ModelConfig:
     its halves ``image_to_record`` and ``record_to_image``, and ``residual_xattn`` read them, no other fusion does.
 
     Attributes:
-        backbone: name of a timm model.
+        backbone: name of a timm model, which sees each slice of a CT volume (2.5-D), or ``"densenet121_3d"`` or the
+            small ``"densenet_small_3d"``, which see the volume (extra ``ct``).
         weights: ``"none"``, ``"pretrained"`` (ImageNet; the extra of that name), ``"bone"`` (the bone encoder of this
             package, pretrained on simulated hips; for ``tf_efficientnet_lite0``), ``"hub"`` (timm's hub, needs to be
             online) or the path of a ``.safetensors`` file.
@@ -84,8 +86,8 @@ class TrainingConfig:
     """How every network of a comparison is trained.
 
     Attributes:
-        loss: training loss on density in g/cm²; each head has its own, see :data:`HEAD_LOSSES`.
-        beta: width of the quadratic part of Smooth L1, g/cm².
+        loss: training loss on density in the cohort's unit; each head has its own, see :data:`HEAD_LOSSES`.
+        beta: width of the quadratic part of Smooth L1, in the unit of the density: 0.05 g/cm², or 15 mg/cm³ of QCT.
         weighting: how the loss weights follow the density of the training folds; only ``weighted_smooth_l1`` uses
             them.
         epochs: largest number of epochs.
@@ -175,6 +177,7 @@ class CompareConfig:
         at_least("repeats", self.repeats, 1)
         at_least("seed", self.seed, 0)
         at_least("image.size", self.image.size, 32)
+        check_volume_settings(self.image)
         at_least("model.layers", model.layers, 1)
         at_least("model.heads", model.heads, 1)
         at_least("training.epochs", training.epochs, 1)
@@ -205,7 +208,7 @@ class CompareConfig:
             model.mask_head, model.mask_width, training.mask_weight, training.task_weights, loss=training.loss
         )
         between("inner_fraction", self.inner_fraction, 0.0, 0.5)
-        between("training.beta", training.beta, 0.0, 10.0)
+        between("training.beta", training.beta, 0.0, 1000.0)
         between("training.learning_rate", training.learning_rate, 0.0, 1.0)
         if model.width % model.heads:
             raise ConfigError(
@@ -219,6 +222,8 @@ class CompareConfig:
 
         ``quick``: an ImageNet trunk, frozen, on small images; minutes on two CPU cores.  ``paper``: ResNet-34, 224
         pixels, 3 layers, 4 heads, Weighted Smooth L1, as far as the source states them; the rest is our choice.
+        ``ct_quick``: CT volumes with densities in mg/cm³, the frozen ImageNet trunk of ``quick`` on each of 16 slices;
+        Hounsfield units are not changed at random.
 
         Raises:
             ConfigError: if the name is unknown.
@@ -231,7 +236,9 @@ class CompareConfig:
             return cls()
         if preset == "quick":
             return _quick()
-        raise ConfigError(f"A preset is 'quick' or 'paper', but {preset!r} was given; choose one of the two.")
+        if preset == "ct_quick":
+            return _ct_quick()
+        raise ConfigError(f"A preset is 'quick', 'paper' or 'ct_quick', but {preset!r} was given; choose one of them.")
 
 
 def _quick() -> CompareConfig:
@@ -239,6 +246,16 @@ def _quick() -> CompareConfig:
         image=ImageConfig(size=128),
         model=ModelConfig(backbone="tf_efficientnet_lite0", weights="pretrained", freeze="trunk", width=64),
         training=TrainingConfig(epochs=80, patience=30, learning_rate=2e-3, precision="32-true"),
+    )
+
+
+def _ct_quick() -> CompareConfig:
+    quick = _quick()
+    return replace(
+        quick,
+        image=ImageConfig(size=96, slices=16),
+        model=replace(quick.model, width=32),
+        training=replace(quick.training, beta=15.0, augment=AugmentConfig(contrast=0.0, gamma=0.0)),
     )
 
 

@@ -33,6 +33,9 @@ PREDICTION_COLUMNS = (
 )
 """Columns of ``predictions.csv``, in order; every metric, comparison and report works from this table alone."""
 
+UNIT_COLUMN = "unit"
+"""Last column of a predictions table in another unit than g/cm²: ``mg/cm3`` in every row (QCT)."""
+
 HEAD_COLUMNS = ("sd", "q05", "q50", "q95")
 """Further columns where a head gives them, g/cm²: SD of a Gaussian head; 5, 50, 95 % quantile of a quantile head."""
 
@@ -158,12 +161,13 @@ class Batch(NamedTuple):
     """What a data loader yields and the Lightning module takes.
 
     Attributes:
-        image: ``(B, 1, H, W)`` float32 in 0-1, bone bright, every hip turned to look like a left hip.
+        image: ``(B, 1, H, W)`` float32 in 0-1, bone bright, every hip turned to look like a left hip; of CT volumes
+            ``(B, slices, H, W)``.
         variables: the encoded clinical record.
         target: ``(B,)`` float32 density in g/cm², NaN where unknown.
         row: ``(B,)`` int64 row of each radiograph in its cohort.
-        features: ``(B, C, h, w)`` float32 feature map of a frozen trunk, in place of the image; None where the image is
-            looked at.
+        features: ``(B, C, h, w)`` float32 feature map of a frozen trunk, of CT volumes ``(B, C, d, h, w)``, in place of
+            the image; None where the image is looked at.
         no_image: ``(B,)`` bool, True for a radiograph whose picture is missing or withheld; None where each has one.
         mask: ``(B, 1, H, W)`` float32, 1 inside the anatomical mask and 0 outside, placed, mirrored and moved exactly
             as the image; 0 everywhere where a radiograph has no mask.  None where masks are not asked for.

@@ -31,9 +31,11 @@ def made_head(head: str, *, seed: int = 0) -> Head:
     return HEADS[head](width=16, dropout=0.0, target_mean=0.88, target_sd=0.147).eval()
 
 
-def made_patients(patients: int = 5, *, seed: int = 1) -> tuple[torch.Tensor, Variables]:
+def made_patients(
+    patients: int = 5, *, seed: int = 1, shape: tuple[int, int, int] = (1, SIZE, SIZE)
+) -> tuple[torch.Tensor, Variables]:
     draw = torch.Generator().manual_seed(seed)
-    image = torch.rand(patients, 1, SIZE, SIZE, generator=draw)
+    image = torch.rand(patients, *shape, generator=draw)
     numeric = torch.randn(patients, 3, generator=draw)
     codes = torch.stack([torch.randint(n, (patients,), generator=draw) for n in (2, 3)], dim=1)
     missing = torch.rand(patients, 5, generator=draw) < 0.2

@@ -76,3 +76,33 @@ def test_a_bad_model_may_leave_the_plausible_range():
 def test_thin_and_dense_bones_pass():
     for value in (0.1, 0.3, 2.0, 3.0):
         assert len(validate_predictions(TABLE.assign(target=value))) == len(TABLE)
+
+
+def qct(table):
+    """Return the table in the numbers of QCT: 0.9 becomes 126 mg/cm³."""
+    return table.assign(**{name: 140 * table[name] for name in ("target", "prediction")}, unit="mg/cm3")
+
+
+def test_a_table_that_says_so_is_in_volumetric_density():
+    table = qct(TABLE)
+    assert validate_predictions(table)["unit"].eq("mg/cm3").all()
+    fat = table.assign(target=table["target"].mask(table["radiograph_id"] == table["radiograph_id"].iloc[0], -12.0))
+    validate_predictions(fat)
+    validate_predictions(TABLE.assign(unit="g/cm2"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "rule"),
+    [
+        (lambda t: t.drop(columns="unit"), "target is in g/cm² and at most 10"),
+        (lambda t: t.assign(unit="g/cm2"), "target is in g/cm² and at most 10"),
+        (lambda t: t.assign(unit=np.where(t["model"] == "concat", "g/cm2", "mg/cm3")), "All rows .* have one unit"),
+        (lambda t: t.assign(unit="HU"), "one unit, g/cm2 or mg/cm3, but HU"),
+        (lambda t: t.assign(unit=None), "one unit"),
+        (lambda t: scaled(t, "prediction", 1000), "prediction is in mg/cm³ and at most 2000"),
+        (lambda t: TABLE.assign(unit="mg/cm3"), "target is in mg/cm³, but none is above 10"),
+    ],
+)
+def test_volumetric_densities_in_another_unit_are_refused(fault, rule):
+    with pytest.raises(MetricError, match=rule):
+        validate_predictions(fault(qct(TABLE)))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from xattn_bmd.bone.reference import get_reference
+from xattn_bmd.bone.reference import QCT_SPINE, get_reference
 from xattn_bmd.bone.tscore import density_at
 from xattn_bmd.errors import ConfigError, MetricError
 from xattn_bmd.metrics.screening import (
@@ -160,3 +160,15 @@ def test_refused():
         screening([0.8, 0.9], [0.8, 0.9], reference=LUNAR, risk=[0.5, 1.5])
     with pytest.raises(ConfigError, match=r"threshold"):
         screening([0.8], [0.8], reference=LUNAR, threshold=float("nan"))
+
+
+def test_volumetric_density_is_screened_at_120_and_below_80():
+    target, prediction = [79.0, 80.0, 120.0, 121.0], [80.0, 79.0, 121.0, 120.0]
+    low = screening(target, prediction, reference=QCT_SPINE, threshold=-1.0)
+    assert (low.tp, low.fn, low.fp, low.tn) == (2, 1, 1, 0)
+    assert low.positive == "low density: <= 120 mg/cm³"
+    worse = screening(target, prediction, reference=QCT_SPINE, threshold=-2.5)
+    assert (worse.tp, worse.fn, worse.fp, worse.tn) == (0, 1, 1, 2)
+    assert worse.positive == "low density: < 80 mg/cm³"
+    other = screening(target, prediction, reference=QCT_SPINE, positive="not_low")
+    assert other.positive == "density that is not low: > 120 mg/cm³"

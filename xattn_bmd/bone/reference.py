@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from xattn_bmd.bone.crosscal import LINES, Device, Region, cross_calibrate
+from xattn_bmd.bone.qct import QCT_NORMAL, QCT_OSTEOPOROSIS
 from xattn_bmd.errors import ConfigError
 
-Sex = Literal["female", "male"]
-Ethnicity = Literal["white", "black", "mexican_american"]
+Sex = Literal["female", "male", "any"]
+Ethnicity = Literal["white", "black", "mexican_american", "any"]
+Unit = Literal["g/cm2", "mg/cm3"]
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Density of a young-adult reference population.
+    """Density of a young-adult reference population, or the scale of volumetric density that stands for one.
 
     Attributes:
         name: the key in :data:`REFERENCES`, recorded in every output that used it.
@@ -26,19 +28,21 @@ class Reference:
         region: the skeletal region.
         sex: sex of the population.
         ethnicity: ethnicity of the population.
-        mean: mean density, g/cm².
-        sd: standard deviation of density, g/cm².
+        mean: mean density, in ``unit``.
+        sd: standard deviation of density, in ``unit``.
         source: where the numbers come from.
+        unit: ``"g/cm2"``, or ``"mg/cm3"`` of quantitative CT, which knows cut-offs and no T-score.
     """
 
     name: str
-    device: Device
+    device: Device | Literal["qct"]
     region: Region
     sex: Sex
     ethnicity: Ethnicity
     mean: float
     sd: float
     source: str
+    unit: Unit = "g/cm2"
 
 
 _NECK = "NHANES III, ages 20-29 (Looker 1998, Osteoporos Int 8:468-489)"
@@ -75,8 +79,28 @@ _HIP = (
 )
 _SPINE = (_hologic("spine", "white", "female", 1.047, 0.110, f"L1-L4, {_PUBLIC_CODE}"),)
 
+_PER_STEP = (QCT_NORMAL - QCT_OSTEOPOROSIS) / 1.5
+
+QCT_SPINE = Reference(
+    name="qct_lumbar_spine",
+    device="qct",
+    region="spine",
+    sex="any",
+    ethnicity="any",
+    mean=QCT_NORMAL + _PER_STEP,
+    sd=_PER_STEP,
+    source=f"no population: -1 and -2.5 name the cut-offs {QCT_NORMAL:g} and {QCT_OSTEOPOROSIS:g} mg/cm³ (PMC7495321)",
+    unit="mg/cm3",
+)
+"""Trabecular density of the lumbar spine by QCT.
+
+Not a population, and its "T-scores" are none: mean and SD are the straight line on which -1 and -2.5, the thresholds of
+every table of this package, fall on the cut-offs of :func:`~xattn_bmd.bone.qct.qct_class`.
+"""
+
 REFERENCES: dict[str, Reference] = {
-    reference.name: reference for reference in (*map(_as_lunar, _HIP), *_HIP, *map(_as_lunar, _SPINE), *_SPINE)
+    reference.name: reference
+    for reference in (*map(_as_lunar, _HIP), *_HIP, *map(_as_lunar, _SPINE), *_SPINE, QCT_SPINE)
 }
 """Every known reference by name.
 

@@ -107,3 +107,33 @@ def is_low(t: ArrayLike, *, threshold: float) -> NDArray[np.bool_]:
     if threshold == NORMAL_EDGE:
         return np.asarray(scores < NORMAL_EDGE - EDGE_TOLERANCE)
     return np.asarray(scores <= threshold + EDGE_TOLERANCE)
+
+
+def is_low_density(density: ArrayLike, *, reference: Reference, threshold: float) -> NDArray[np.bool_]:
+    """Return whether each density is low at a threshold of a reference.
+
+    Of areal density as :func:`is_low` has it; of volumetric density at the edges of
+    :func:`~xattn_bmd.bone.qct.qct_class`: at -1 low is 120 mg/cm³ and below, at -2.5 it is below 80 mg/cm³.
+
+    Args:
+        density: (N,) or scalar, in the unit of the reference.
+        reference: the young-adult population, or the scale of QCT.
+        threshold: a finite T-score, or the step of that scale.
+
+    Returns:
+        Booleans with the shape of ``density``; a missing density is not low.
+
+    Raises:
+        ConfigError: if the threshold is not a finite number.
+
+    Example:
+        >>> from xattn_bmd.bone.reference import QCT_SPINE
+        >>> [is_low_density([79.9, 80, 120, 120.1], reference=QCT_SPINE, threshold=t).tolist() for t in (-1, -2.5)]
+        [[True, True, True, False], [True, False, False, False]]
+    """
+    scores = t_score(density, reference=reference)
+    if reference.unit == "g/cm2" or not np.isfinite(threshold):
+        return is_low(scores, threshold=threshold)
+    if threshold == NORMAL_EDGE:
+        return np.asarray(scores <= threshold + EDGE_TOLERANCE)
+    return np.asarray(scores < threshold - EDGE_TOLERANCE)

@@ -56,7 +56,7 @@ def compare_command(
     repeats: int | None = None,
     seed: int | None = None,
     protocol: Literal["nested", "paper"] | None = None,
-    preset: Literal["quick", "paper"] = "quick",
+    preset: Literal["quick", "paper", "ct_quick"] = "quick",
     settings: str | None = None,
     backbone: str | None = None,
     weights: str | None = None,
@@ -74,7 +74,7 @@ def compare_command(
     Args:
         cohort: the clinical table (CSV).
         out: run folder.
-        images: folder of the radiographs.
+        images: folder of the radiographs or CT volumes.
         masks: folder of masks named by radiograph id, PNG or NIfTI, or truth/REGION of simulated radiographs.
         config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
         models: names of the models, e.g. xattn concat image_only metadata_only ridge boosted_trees.
@@ -82,7 +82,7 @@ def compare_command(
         repeats: repetitions of the cross-validation with other folds (1).
         seed: seed of folds, weights, batches and augmentation (0).
         protocol: "nested", or "paper": checkpoint chosen on the scored fold, which is optimistic.
-        preset: "quick" (frozen ImageNet trunk, small images) or "paper" (ResNet-34, 224 pixels).
+        preset: "quick" (frozen ImageNet trunk, small images), "paper" (ResNet-34, 224 pixels) or "ct_quick" (CT).
         settings: YAML file as a run's config.yaml, in place of a preset.
         backbone: name of a timm model; trained from scratch unless weights are named.
         weights: "none", "pretrained" (ImageNet), "bone" (simulated hips), "hub", or the path of a .safetensors file.
@@ -117,7 +117,7 @@ def compare_command(
     _print_run(run)
 
 
-def _configured(preset: Literal["quick", "paper"], settings: str | None) -> CompareConfig:
+def _configured(preset: Literal["quick", "paper", "ct_quick"], settings: str | None) -> CompareConfig:
     from xattn_bmd.config import CompareConfig, load_config
 
     return CompareConfig.from_preset(preset) if settings is None else load_config(Path(settings))
@@ -152,12 +152,14 @@ def _overridden(base: CompareConfig, *, image_size: int | None, epochs: int | No
 
 
 def _print_run(run: Run) -> None:
+    from xattn_bmd.bone.reference import get_reference
     from xattn_bmd.models.fusions.named import is_fusion
     from xattn_bmd.models.network import capacity_table
     from xattn_bmd.models.origin import bone_encoder_note
     from xattn_bmd.report.tables import comparison_table
-    from xattn_bmd.report.write import write_report
+    from xattn_bmd.report.write import reports, write_report
     from xattn_bmd.training.registry import uses_images
+    from xattn_bmd.training.study import reference_of
 
     tables = run.metrics(), run.screening(), run.comparisons()
     print(comparison_table(*tables, optimistic=run.optimistic, simulated=run.simulated))
@@ -166,5 +168,6 @@ def _print_run(run: Run) -> None:
         print("parameters of the fusion part: " + ", ".join(f"{name} {size:,}" for name, size in sizes.items()))
     if run.config.model.weights == "bone" and any(map(uses_images, run.config.models)):
         print(bone_encoder_note())
-    print(f"report: {write_report(run.folder, seed=run.config.seed)}")
+    if reports(get_reference(reference_of(run.config))):
+        print(f"report: {write_report(run.folder, seed=run.config.seed)}")
     print(f"run folder: {run.folder}")

@@ -107,14 +107,18 @@ def evaluate_command(
         config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
     """
     from xattn_bmd import Cohort, Predictor, evaluate
+    from xattn_bmd.bone.reference import get_reference
     from xattn_bmd.report.drop import drop_text
+    from xattn_bmd.report.write import reports
 
     opened = Cohort.from_csv(cohort, images=images, config=config)
     loaded = Predictor.load(predictor)
     evaluation = evaluate(loaded, opened, out=out)
-    print(drop_text(evaluation.drop(), simulated=evaluation.simulated))
+    reported = reports(get_reference(loaded.reference))
+    print(drop_text(evaluation.drop(), simulated=evaluation.simulated, volumetric=not reported))
     _print_image_encoder(loaded)
-    print(f"report: {evaluation.report()}")
+    if reported:
+        print(f"report: {evaluation.report()}")
     print(f"evaluation folder: {evaluation.folder}")
 
 

@@ -4,7 +4,7 @@ Layout of the cache folder (private to the user, for it holds patients' pictures
 
     digests.json                              memo of file digests, by hashed path, size and times
     PREPROCESSING/pictures/DIGEST.picture     single pictures of a build that is not finished
-    PREPROCESSING/maps/FILES/pixels.npy       (N, size, size) uint16
+    PREPROCESSING/maps/FILES/pixels.npy       (N, size, size) uint16, or (N, slices, size, size) of CT volumes
     PREPROCESSING/maps/FILES/records.json     what is remembered of each row
     PREPROCESSING/masks/FILES/                masks placed like the pictures: xattn_bmd.data.masks.stored
 """
@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from xattn_bmd.config import ImageConfig
 from xattn_bmd.data.cache_folder import default_cache_folder as default_cache_folder
 from xattn_bmd.data.cache_folder import make_private
+from xattn_bmd.data.checks.volume_files import require_kind
 from xattn_bmd.data.pictures.build import build_map, default_workers
-from xattn_bmd.data.pictures.file_digest import FileDigests
+from xattn_bmd.data.pictures.file_digest import FileDigests, folder_digest
 from xattn_bmd.data.pictures.picture import PictureRecord
 from xattn_bmd.data.pictures.picture_map import PictureMap, map_key, open_map, preprocessing_key
 from xattn_bmd.data.preprocess import Frame
@@ -43,15 +44,16 @@ class ImageCache:
 
     Attributes:
         ids: radiograph ids, ``N`` long.
-        pixels: ``(N, size, size)`` uint16, read-only memory map, bone bright.
+        pixels: ``(N, size, size)`` uint16, or ``(N, slices, size, size)`` of CT volumes, bone bright; a read-only
+            memory map.
         picture_keys: ``N`` names of the cached pictures, made of the file's content and the preprocessing: what is
             computed from a picture may be stored under its key.
         content_hashes: ``N`` fingerprints of the decoded pictures; equal ones are one picture in two files.
         steps: by id, every step from file to cached picture.
         spacing_mm: by id, ``(row, column)`` spacing of the cached picture in mm, or None.
         decoded: files that this call had to decode; 0 on a second run.
-        placements: by id, the ``(rows, columns)`` of the radiograph as read and its frame in the picture; None where
-            an earlier version stored the picture without.
+        placements: by id, the ``(rows, columns)`` of the radiograph as read and its frame in the picture; None for a
+            volume, and where an earlier version stored the picture without.
     """
 
     ids: tuple[str, ...]
@@ -85,11 +87,13 @@ def cached_images(
         the pictures as a read-only memory map, in the order of ``paths``.
 
     Raises:
+        ConfigError: if the settings are for CT volumes and the files are radiographs, or the other way round.
         RadiographError: if files cannot be read; one error lists them all.
         CacheError: if there is no file to read, or the cache folder is full or cannot be written.
     """
     if not paths:
         raise CacheError("The image cache needs at least one radiograph, but none was given; check the cohort.")
+    require_kind(paths, image)
     make_private(folder)
     known = FileDigests(folder)
     home = folder / preprocessing_key(image)
@@ -97,12 +101,12 @@ def cached_images(
     digests = _known_digests(paths, known, workers=workers)
     known.save()
     complete, decoded = len(digests) == len(paths), 0
-    opened = _opened(home, digests, size=image.size) if complete else None
+    opened = _opened(home, digests, shape=image.shape) if complete else None
     for _ in range(_ATTEMPTS):
         if opened is not None:
             return _as_cache(tuple(paths), opened, preprocessing=home.name, decoded=decoded)
         decoded += build_map(paths, digests, image=image, home=home, workers=workers, progress=progress)
-        opened = _opened(home, digests, size=image.size)
+        opened = _opened(home, digests, shape=image.shape)
     if opened is None:
         raise CacheError(
             f"A finished image cache must be readable, but the one just written in {folder} is not; "
@@ -120,13 +124,13 @@ def _known_digests(paths: Mapping[str, Path], known: FileDigests, *, workers: in
 
 def _digest(path: Path, *, known: FileDigests) -> str | None:
     try:
-        return known.digest(path)
+        return folder_digest(path, known) if path.is_dir() else known.digest(path)
     except OSError:
         return None
 
 
-def _opened(home: Path, digests: Mapping[str, str], *, size: int) -> PictureMap | None:
-    return open_map(home / "maps" / map_key(tuple(digests.values())), size=size)
+def _opened(home: Path, digests: Mapping[str, str], *, shape: tuple[int, ...]) -> PictureMap | None:
+    return open_map(home / "maps" / map_key(tuple(digests.values())), shape=shape)
 
 
 def _as_cache(ids: tuple[str, ...], opened: PictureMap, *, preprocessing: str, decoded: int) -> ImageCache:

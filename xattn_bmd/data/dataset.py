@@ -27,7 +27,7 @@ class Pictures:
     """The pictures of a cohort, row by row.
 
     Attributes:
-        pixels: ``(N, H, W)`` uint16, the opened image cache.
+        pixels: ``(N, H, W)`` uint16, or ``(N, D, H, W)`` of CT volumes, the opened image cache.
         right_side: ``(N,)`` bool, True for right hips, which are mirrored to look like left ones.
     """
 
@@ -35,7 +35,7 @@ class Pictures:
     right_side: NDArray[np.bool_]
 
     def take(self, rows: NDArray[np.int64]) -> Tensor:
-        """Return ``(B, 1, H, W)`` float32 in 0-1 of some rows, every hip turned to look like a left hip."""
+        """Return ``(B, D, H, W)`` float32 in 0-1 of some rows, ``D`` 1 of radiographs, every hip turned left."""
         return DevicePictures(self, torch.device("cpu")).take(torch.from_numpy(rows))
 
 
@@ -53,14 +53,15 @@ class DevicePictures:
         self._right_side = torch.from_numpy(pictures.right_side).to(device)
 
     def take(self, row: Tensor) -> Tensor:
-        """Return ``(B, 1, H, W)`` float32 in 0-1 of some rows, every hip turned to look like a left hip."""
+        """Return ``(B, D, H, W)`` float32 in 0-1 of some rows, ``D`` 1 of radiographs, every hip turned left."""
         levels = self._store.take(row)
         if levels.device.type == "cpu":
             grey = levels.view(torch.uint16).to(torch.float32).div_(_WHITE)
         else:
             grey = levels.to(torch.int32).bitwise_and_(_WHITE).to(torch.float32).div_(_WHITE)
         right = self._right_side[row.to(self._right_side.device)]
-        return torch.where(right[:, None, None], grey.flip(-1), grey)[:, None]
+        turned = torch.where(right.view(-1, *[1] * (grey.ndim - 1)), grey.flip(-1), grey)
+        return turned if turned.ndim == 4 else turned[:, None]
 
 
 class CohortImages:
@@ -107,7 +108,7 @@ class CohortImages:
         return 0 if self.features is None else int(self.features.shape[1])
 
     def pixels(self, row: Tensor, device: torch.device) -> Tensor:
-        """Return ``(B, 1, H, W)`` float32 in 0-1 of some rows, every hip turned to look like a left hip."""
+        """Return ``(B, D, H, W)`` float32 in 0-1 of some rows, ``D`` 1 of radiographs, every hip turned left."""
         if device not in self._pixel_stores:
             self._pixel_stores[device] = DevicePictures(self.pictures, device)
         return self._pixel_stores[device].take(row)

@@ -23,14 +23,14 @@ def augment(image: Tensor, row: Tensor, *, config: AugmentConfig, seed: int, epo
     """Mirror, rotate, shift and scale each image, change its contrast, gamma and noise, and cut a square out.
 
     Args:
-        image: ``(B, 1, H, W)`` float in 0-1.
+        image: ``(B, D, H, W)`` float in 0-1, ``D`` 1 or the slices of a CT volume, which are changed alike.
         row: ``(B,)`` int64 identity of each sample.
         config: ranges of the changes.
         seed: seed of the fit.
         epoch: epoch of training.
 
     Returns:
-        ``(B, 1, H, W)`` of the input's type, in 0-1; computed in float32 at least.
+        ``(B, D, H, W)`` of the input's type, in 0-1; computed in float32 at least.
 
     Example:
         >>> image = torch.rand(2, 1, 32, 32)
@@ -90,7 +90,7 @@ def looked_up(image: Tensor, *, angle: Tensor, scale: Tensor, shift: Tensor, mir
     """Return pictures turned, scaled, shifted and mirrored in one look-up of grey levels; borders are continued.
 
     Args:
-        image: ``(B, 1, H, W)`` float.
+        image: ``(B, D, H, W)`` float.
         angle: ``(B,)`` radians.
         scale: ``(B,)`` factor of size.
         shift: ``(B, 2)`` right and down, in half sides of the image.
@@ -142,4 +142,4 @@ def _start(draw: Tensor, largest: int) -> Tensor:
 
 def _mean(image: Tensor) -> Tensor:
     """Return ``(B, 1, 1, 1)`` means; rows first, for the mean of one picture at once is summed by several threads."""
-    return image.mean(dim=3, keepdim=True).mean(dim=2, keepdim=True)
+    return image.mean(dim=3, keepdim=True).mean(dim=2, keepdim=True).mean(dim=1, keepdim=True)

@@ -60,6 +60,11 @@ class OpenedCohort:
         """
         predictor = explained.predictor
         require_image_model(explained)
+        if predictor.image.is_volume:
+            raise ModelError(
+                f"Heat maps are drawn on radiographs, but {predictor.model!r} sees CT volumes; take "
+                "xattn_bmd.explanation.heat.volume.volume_heat for one batch of them."
+            )
         predictor.check_variables(cohort.roles)
         cohort.require_valid(require_target=False, require_images=True, require_variation=False)
         given = predictor.needs.given(cohort.table, has_image=np.ones(len(cohort), dtype=np.bool_))

@@ -1,11 +1,11 @@
-"""Refuses densities in another unit than g/cm²: mg/cm², T-scores, or a mixture."""
+"""Refuses densities in another unit than the table's: mg/cm², T-scores, or a mixture."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from xattn_bmd.errors import MetricError
-from xattn_bmd.types import HEAD_COLUMNS
+from xattn_bmd.types import HEAD_COLUMNS, UNIT_COLUMN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,11 +13,46 @@ if TYPE_CHECKING:
 LARGEST = 10.0
 """g/cm²; beyond every areal density of bone (0.1 to 3) and every prediction that deserves a score."""
 
+LARGEST_VOLUMETRIC = 2000.0
+"""mg/cm³; beyond the densest cortical bone."""
+
+UNITS = ("g/cm2", "mg/cm3")
+
 MILLIGRAMS = (100.0, 5000.0)
 """Range of areal densities in mg/cm²."""
 
 SHARE_BELOW_ZERO = 0.25
 """From this share of predictions <= 0 on, a model gives T-scores or standardised values; fewer may be a bad model."""
+
+
+def require_one_unit(table: pd.DataFrame) -> None:
+    """Refuse a table whose densities cannot be in the unit that its column ``unit`` names; g/cm² where it has none.
+
+    Args:
+        table: a predictions table whose ``target``, ``prediction`` and head columns are numbers.
+
+    Raises:
+        MetricError: naming the unit, or the first row that breaks its rule.
+    """
+    units = list(table[UNIT_COLUMN].unique()) if UNIT_COLUMN in table.columns else [UNITS[0]]
+    if len(units) > 1 or units[0] not in UNITS:
+        raise MetricError(
+            f"All rows of a table have one unit, {' or '.join(UNITS)}, but {', '.join(map(str, units))} was found; "
+            "score each unit alone."
+        )
+    if units[0] == UNITS[0]:
+        require_grams_per_cm2(table)
+        return
+    for column in ("target", "prediction", *HEAD_COLUMNS):
+        if column in table.columns and (table[column].abs() > LARGEST_VOLUMETRIC).any():
+            raise MetricError(
+                f"Every {column} is in mg/cm³ and at most {LARGEST_VOLUMETRIC:g}, but {table[column].abs().max():g} "
+                "was found; convert it."
+            )
+    if len(table) and table["target"].abs().max() <= LARGEST:
+        raise MetricError(
+            f"Every target is in mg/cm³, but none is above {LARGEST:g}, as areal densities are; correct the unit."
+        )
 
 
 def require_grams_per_cm2(table: pd.DataFrame) -> None:

@@ -25,7 +25,7 @@ from xattn_bmd.metrics.prediction_checks import (
 )
 from xattn_bmd.metrics.prediction_columns import require_columns
 from xattn_bmd.metrics.prediction_files import read_table
-from xattn_bmd.metrics.prediction_units import require_grams_per_cm2
+from xattn_bmd.metrics.prediction_units import require_one_unit
 from xattn_bmd.types import HEAD_COLUMNS
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def validate_predictions(table: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         table: one row per (radiograph, model, repeat) with the columns of
-            :data:`xattn_bmd.types.PREDICTION_COLUMNS`; further columns are kept, ``site`` may be empty.
+            :data:`xattn_bmd.types.PREDICTION_COLUMNS`; further columns are kept, ``site`` may be empty.  Densities are
+            in g/cm², or in what the column ``unit`` says.
 
     Raises:
         MetricError: if a column is missing, a value is empty, not a finite number, in another unit or duplicated, a
@@ -198,5 +199,5 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
     checked = checked.assign(**{name: densities(checked, name) for name in ("target", "prediction")})
     checked = checked.assign(**{name: whole_numbers(checked, name) for name in ("repeat", "fold")})
     checked = checked.assign(**{name: head_column(checked, name) for name in HEAD_COLUMNS if name in checked.columns})
-    require_grams_per_cm2(checked)
+    require_one_unit(checked)
     return checked

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xattn_bmd.bone.reference import Reference
-from xattn_bmd.bone.tscore import NORMAL_EDGE, density_at, is_low, t_score
+from xattn_bmd.bone.tscore import NORMAL_EDGE, density_at, is_low_density
 from xattn_bmd.errors import MetricError
 from xattn_bmd.metrics.auprc import auprc
 from xattn_bmd.metrics.auroc import auroc
@@ -180,19 +180,22 @@ def screening_from_counts(
 
 
 def low_density(density: ArrayLike, *, reference: Reference, threshold: float) -> NDArray[np.bool_]:
-    """Return whether each density, g/cm², is low at a T-score threshold of the reference population.
+    """Return whether each density is low at a threshold of the reference population, in whose unit it is.
 
     Raises:
         ConfigError: if the threshold is not a finite number.
     """
-    return is_low(t_score(density, reference=reference), threshold=threshold)
+    return is_low_density(density, reference=reference, threshold=threshold)
 
 
 def positive_class(*, reference: Reference, threshold: float, positive: Positive = "low") -> str:
     """Return the positive class in words, with its density."""
-    low, other = ("<", ">=") if threshold == NORMAL_EDGE else ("<=", ">")
+    volumetric = reference.unit == "mg/cm3"
+    low, other = ("<", ">=") if (threshold == NORMAL_EDGE) != volumetric else ("<=", ">")
     name, sign = ("low density", low) if positive == "low" else ("density that is not low", other)
     density = float(density_at(threshold, reference=reference))
+    if volumetric:
+        return f"{name}: {sign} {density:g} mg/cm³"
     return f"{name}: T {sign} {threshold:g} (density {sign} {density:.3f} g/cm²)"
 
 

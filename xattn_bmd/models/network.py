@@ -51,7 +51,7 @@ class FusionNetwork(nn.Module):
     Built by :func:`build_network`.  In evaluation mode the prediction for a patient is the same alone and in any batch.
 
     Args:
-        image_encoder: ``(B, 1, H, W)`` → ``(B, P, D)``.
+        image_encoder: ``(B, 1, H, W)``, or the ``S`` slices of volumes, → ``(B, P, D)``.
         variable_encoder: :class:`~xattn_bmd.types.Variables` → ``(B, V, D)``.
         fusion: tokens → ``(B, D)``, once or twice.
         head: ``(B, D)`` → :class:`~xattn_bmd.models.heads.Estimate`; the mean of two where the fusion gives two.
@@ -92,7 +92,8 @@ class FusionNetwork(nn.Module):
         """Predict the density of each patient.
 
         Args:
-            image: ``(B, 1, H, W)`` in 0-1, bone bright; may be None for a fusion that uses no image.
+            image: ``(B, 1, H, W)`` in 0-1, bone bright, or ``(B, S, H, W)`` of CT volumes; may be None for a fusion
+                that uses no image.
             variables: the encoded clinical record of the same patients.
             features: ``(B, C, h, w)`` what :meth:`~xattn_bmd.models.image.ImageEncoder.features` made of the image, in
                 its place, where it was stored before.
@@ -273,6 +274,11 @@ def _image_encoder(config: ModelConfig) -> ImageEncoder:
 def _mask_head(encoder: ImageEncoder | None, config: ModelConfig) -> UNetMaskHead | None:
     if encoder is None or config.mask_head == "none":
         return None
+    if encoder.sees_volumes:
+        raise ModelError(
+            f"A mask head draws on radiographs, but the backbone {config.backbone!r} sees CT volumes; choose a timm "
+            "model, or model.mask_head='none'."
+        )
     return UNetMaskHead(encoder.trunk, backbone=config.backbone, width=config.mask_width)
 
 

@@ -140,7 +140,7 @@ def _from_file(path: Path) -> dict[str, Tensor]:
 def _hub_file(backbone: str) -> Path:
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
-    published = timm.get_pretrained_cfg(backbone)
+    published = timm.get_pretrained_cfg(backbone) if timm.is_model(backbone) else None
     if published is None or not published.hf_hub_id:
         raise ModelError(
             f"Weights 'hub' need a backbone with published weights, but {backbone!r} has none; use weights='none'."
@@ -174,7 +174,7 @@ def _check_online(backbone: str) -> None:
 
 def _fill(trunk: nn.Module, state: dict[str, Tensor], *, source: str, fix: str) -> None:
     own = trunk.state_dict()
-    first = next(name for name, value in own.items() if value.ndim == 4)
+    first = next((name for name, value in own.items() if value.ndim == 4), None)  # none in a trunk in 3-D
     if first in state and state[first].ndim == 4 and state[first].shape[1] == 3:
         state = state | {first: adapt_input_conv(1, state[first])}
     missing = sorted(set(own) - set(state))

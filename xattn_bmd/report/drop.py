@@ -25,13 +25,14 @@ SHOWN = {
 _LAYOUT = "{:<14} {:<12} {:>22} {:>22} {:>24}"
 
 
-def drop_text(drop: pd.DataFrame, *, simulated: bool) -> str:
+def drop_text(drop: pd.DataFrame, *, simulated: bool, volumetric: bool = False) -> str:
     """Return the main metrics of every model in both cohorts, one line each, under 100 columns wide.
 
     Args:
         drop: columns ``model, metric, threshold``, then ``internal``, ``external`` and ``change``, each with ``_low``
             and ``_high``, ``n_internal`` and ``n_external``.
         simulated: whether the radiographs of either cohort are simulated.
+        volumetric: whether densities are those of QCT, mg/cm³, in place of g/cm².
 
     Example:
         >>> import pandas as pd
@@ -46,8 +47,9 @@ def drop_text(drop: pd.DataFrame, *, simulated: bool) -> str:
         f"internal: {head['n_internal']} radiographs, out-of-fold; external: {head['n_external']} radiographs; "
         "95 % intervals"
     )
+    unit, edge = ("mg/cm³", "<= 120 mg/cm³") if volumetric else ("g/cm²", "T < -1")
     lines.append(
-        "MAE, RMSE in g/cm²; AUROC, sensitivity, specificity: T < -1; nothing was fitted on the external cohort"
+        f"MAE, RMSE in {unit}; AUROC, sensitivity, specificity: {edge}; nothing was fitted on the external cohort"
     )
     lines.append(_LAYOUT.format("model", "metric", "internal", "external", "change").rstrip())
     screened = drop["threshold"].isna() | (drop["threshold"] == NORMAL_EDGE)

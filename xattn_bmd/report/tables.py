@@ -7,6 +7,7 @@ import math
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
+from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.bone.tscore import NORMAL_EDGE
 from xattn_bmd.metrics.paired.bootstrap import PAIRED_BOOTSTRAP
 from xattn_bmd.metrics.tables.layout import POOLED
@@ -110,8 +111,9 @@ def _caption(metrics: pd.DataFrame) -> str:
 
 def _footnote(screening: pd.DataFrame, *, against: str) -> str:
     row = screening[screening["threshold"] == NORMAL_EDGE].iloc[0]
+    unit = "g/cm²" if get_reference(row["reference"]).unit == "g/cm2" else "mg/cm³"
     lines = [
-        "MAE, RMSE in g/cm².  AUROC, sens, spec: " + str(row["positive"]),
+        f"MAE, RMSE in {unit}.  AUROC, sens, spec: {row['positive']}",
         f"reference {row['reference']}",
     ]
     if against:

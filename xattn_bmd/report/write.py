@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from xattn_bmd.atomic import atomic_folder, atomic_write
+from xattn_bmd.bone.reference import Reference
 from xattn_bmd.errors import RunError
 from xattn_bmd.metrics.intervals import REPLICATES
 from xattn_bmd.models.origin import saw_simulated_hips
@@ -69,6 +70,11 @@ _LARGE_SVG = 4.0
 """An SVG this many times the size of its PNG is replaced by it in the page."""
 
 
+def reports(reference: Reference) -> bool:
+    """Tell whether there is a report of densities with that reference: of areal density alone."""
+    return reference.unit == "g/cm2"
+
+
 def write_report(
     path: str | Path,
     *,
@@ -95,11 +101,17 @@ def write_report(
         The page.
 
     Raises:
-        RunError: if the source cannot be opened or the disk not be written; nothing is half-written.
+        RunError: if the source cannot be opened, its densities are volumetric, or the disk cannot be written; nothing
+            is half-written.
         ConfigError: if the reference is not known.
         MetricError: if the table or the record cannot be used.
     """
     source = open_source(path, reference=reference, record=record)
+    if not reports(source.reference):
+        raise RunError(
+            "A report is of areal density in g/cm², for which its words are written, but these densities are in "
+            f"{source.reference.unit}; the tables beside them hold every result."
+        )
     evidence = gather(source, seed=seed, replicates=replicates)
     material = Material(source=source, evidence=evidence)
     sections = tuple(make(material) for make in SECTIONS)

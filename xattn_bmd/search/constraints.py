@@ -110,7 +110,8 @@ def _latency(network: Any, config: CompareConfig, schema: VariableSchema) -> flo
         torch.zeros(1, categorical, dtype=torch.int64, device=device),
         torch.zeros(1, numeric + categorical, dtype=torch.bool, device=device),
     )
-    picture = torch.zeros(1, 1, config.image.size, config.image.size, device=device)
+    image = config.image
+    picture = torch.zeros(1, image.slices, image.size, image.size, device=device)
     network.to(device).eval()
     times = []
     with torch.inference_mode(), compute_threads(config.training.threads):

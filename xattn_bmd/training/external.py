@@ -42,7 +42,7 @@ from xattn_bmd.training.prediction.fold_estimates import FoldEstimates
 from xattn_bmd.training.prediction.predictor import Predictor
 from xattn_bmd.training.runs.run import COHORT, ENVIRONMENT, PREDICTIONS, RECORD
 from xattn_bmd.training.runs.run_record import cohort_facts, pictures_digest, record_table
-from xattn_bmd.types import PREDICTION_COLUMNS
+from xattn_bmd.types import PREDICTION_COLUMNS, UNIT_COLUMN
 
 REPLICATES = 2000
 DROP = "drop.csv"
@@ -95,7 +95,7 @@ def evaluate(
 
     Args:
         predictor: one or several predictors with different names and one reference population.
-        cohort: radiographs with measured densities in g/cm², and the same clinical variables.
+        cohort: radiographs with measured densities in the predictor's unit, and the same clinical variables.
         out: folder to make; it appears when it is complete.
         cache: folder of decoded images; None takes the user's cache folder.
         seed: seed of the bootstrap.
@@ -182,7 +182,9 @@ def _predictions(cohort: Cohort, estimates: dict[str, FoldEstimates]) -> pd.Data
         pd.DataFrame({**shared, "model": model, "prediction": each.density.mean(axis=0)})
         for model, each in estimates.items()
     ]
-    return pd.concat(parts, ignore_index=True)[list(PREDICTION_COLUMNS)]
+    table = pd.concat(parts, ignore_index=True)[list(PREDICTION_COLUMNS)]
+    unit = None if cohort.roles.target is None else cohort.roles.target.unit
+    return table if unit == "g/cm2" else table.assign(**{UNIT_COLUMN: unit})
 
 
 def _check_predictors(predictors: Sequence[Predictor]) -> None:
@@ -203,10 +205,12 @@ def _check_predictors(predictors: Sequence[Predictor]) -> None:
 def _check_cohort(predictor: Predictor, cohort: Cohort) -> None:
     """Refuse a cohort on which the thresholds would mean something else, or whose patients were in training."""
     roles = cohort.roles
-    if roles.target is None or roles.target.unit != "g/cm2":
+    unit = get_reference(predictor.reference).unit
+    if roles.target is None or roles.target.unit != unit:
         found = "no target" if roles.target is None else roles.target.unit
+        kind = "areal density in g/cm2 (DXA)" if unit == "g/cm2" else "volumetric density in mg/cm3 (QCT)"
         raise CohortError(
-            f"An evaluation needs measured areal density in g/cm2 (DXA), but the cohort declares {found}; add the "
+            f"An evaluation needs measured {kind}, but the cohort declares {found}; add the "
             "column and its role, or use `predict`."
         )
     if roles.reference is not None and roles.reference != predictor.reference:

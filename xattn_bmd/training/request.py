@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import torch
 
-from xattn_bmd.bone.reference import get_reference
+from xattn_bmd.bone.reference import QCT_SPINE, Unit, get_reference
 from xattn_bmd.config import CompareConfig, Protocol
 from xattn_bmd.data.checks.flip import check_flip
+from xattn_bmd.data.checks.volume_files import require_kind
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.data.variables import VariableEncoder
@@ -17,6 +18,7 @@ from xattn_bmd.errors import CohortError, ConfigError, FoldPlanError, ModelError
 from xattn_bmd.models.fusion import Fusion
 from xattn_bmd.models.fusions.named import fusion_name, is_fusion
 from xattn_bmd.models.network import build_network
+from xattn_bmd.models.volume_trunk import VOLUME_BACKBONES
 from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.fits.precision import settled_precision
 from xattn_bmd.training.fits.stacking import members_of
@@ -26,8 +28,8 @@ from xattn_bmd.training.registry import check_models, uses_images
 from xattn_bmd.training.study import reference_of
 from xattn_bmd.types import Variables
 
-DEFAULT_REFERENCE = "lunar_femoral_neck_white_female"
-"""Reference population where neither settings nor cohort name one: that of the source study."""
+DEFAULT_REFERENCES: dict[Unit, str] = {"g/cm2": "lunar_femoral_neck_white_female", "mg/cm3": QCT_SPINE.name}
+"""Reference where neither settings nor cohort name one, by unit: that of the source study, and the cut-offs of QCT."""
 
 
 def settled_config(
@@ -65,7 +67,7 @@ def settled_config(
         repeats=base.repeats if repeats is None else repeats,
         seed=base.seed if seed is None else seed,
         protocol=protocol or base.protocol,
-        reference=base.reference or cohort.roles.reference or DEFAULT_REFERENCE,
+        reference=base.reference or cohort.roles.reference or DEFAULT_REFERENCES[_unit(cohort)],
         training=replace(base.training, precision=settled_precision(base.training.precision, device)),
     )
     if plan is None:
@@ -77,6 +79,10 @@ def settled_config(
                 f"leave {name} out, or give another plan."
             )
     return replace(wanted, folds=plan.folds, repeats=plan.repeats)
+
+
+def _unit(cohort: Cohort) -> Unit:
+    return "g/cm2" if cohort.roles.target is None else cohort.roles.target.unit
 
 
 def _name(model: str | type[Fusion]) -> str:
@@ -97,14 +103,11 @@ def check_request(cohort: Cohort, config: CompareConfig, *, workers: int) -> Non
         ModelError: if a model is unknown or the cohort has nothing for it.
     """
     check_models(config.models)
-    get_reference(reference_of(config))
+    _check_unit(cohort, reference_of(config))
     check_devices(config.training, workers=workers)
     check_flip(config.training.augment.flip, cohort.roles)
-    if cohort.roles.target is not None and cohort.roles.target.unit != "g/cm2":
-        raise CohortError(
-            f"A comparison is of areal density in g/cm2 (DXA), but cohort.yaml declares {cohort.roles.target.unit}; "
-            "volumetric density has no T-score by these references."
-        )
+    if any(uses_images(name) for name in config.models):
+        _check_image_model(cohort, config)
     if config.model.mask_head != "none" and not cohort.masks.paths:
         raise ConfigError(
             f"model.mask_head={config.model.mask_head!r} learns from masks of the cohort's radiographs, but it has "
@@ -125,6 +128,30 @@ def check_request(cohort: Cohort, config: CompareConfig, *, workers: int) -> Non
     cohort.require_valid(require_images=any(uses_images(name) for name in config.models))
 
 
+def _check_unit(cohort: Cohort, reference: str) -> None:
+    """Refuse a reference that is not in the unit of the cohort's densities."""
+    known, unit = get_reference(reference), _unit(cohort)
+    if cohort.roles.target is not None and known.unit != unit:
+        raise CohortError(
+            f"Densities are in the unit of their reference, but cohort.yaml declares {unit} and {reference} is in "
+            f"{known.unit}; leave the reference out, or name one in {unit}."
+        )
+
+
+def _check_image_model(cohort: Cohort, config: CompareConfig) -> None:
+    """Refuse image settings, backbone or mask head that do not go with the cohort's radiographs or CT volumes."""
+    require_kind(cohort.image_paths, config.image)
+    if config.model.backbone in VOLUME_BACKBONES and not config.image.is_volume:
+        raise ConfigError(
+            f"The backbone {config.model.backbone!r} sees CT volumes, but image.slices is 1; set image.slices for a "
+            "cohort of volumes, or take a timm model."
+        )
+    if config.image.is_volume and config.model.mask_head != "none":
+        raise ConfigError(
+            f"A mask head draws on radiographs, but image.slices is {config.image.slices}; set mask_head to 'none'."
+        )
+
+
 def check_networks(cohort: Cohort, config: CompareConfig) -> None:
     """Build each network and show it one empty picture, so that a misfit is refused before anything is written.
 
@@ -134,7 +161,7 @@ def check_networks(cohort: Cohort, config: CompareConfig) -> None:
     encoder = VariableEncoder.fit(cohort.table.iloc[:1], cohort.schema)
     row = encoder.transform(cohort.table.iloc[:1])
     record = Variables(*(torch.from_numpy(part) for part in (row.numeric, row.codes, row.missing)))
-    picture = torch.zeros(1, 1, config.image.size, config.image.size)
+    picture = torch.zeros(1, config.image.slices, config.image.size, config.image.size)
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         for name in config.models:
             if is_fusion(name):

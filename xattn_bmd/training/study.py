@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from xattn_bmd.bone.reference import Unit, get_reference
 from xattn_bmd.config import CompareConfig
 from xattn_bmd.data.cache import ImageCache, cached_images
 from xattn_bmd.data.cohort import Cohort
@@ -113,3 +114,8 @@ def reference_of(config: CompareConfig) -> str:
     """Return the name of the reference population of a comparison's settled configuration."""
     assert config.reference is not None, "a comparison settles the reference before it is run"
     return config.reference
+
+
+def unit_of(config: CompareConfig) -> Unit:
+    """Return the unit of a comparison's densities: that of its reference; g/cm² before one is settled."""
+    return "g/cm2" if config.reference is None else get_reference(config.reference).unit

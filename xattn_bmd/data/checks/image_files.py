@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xattn_bmd.data.checks.volume_files import is_volume, nifti_files, series_folders, volume_name
 from xattn_bmd.errors import CohortError
 
 IMAGE_SUFFIXES = frozenset({".dcm", ".dicom", ".ima", ".png", ".tif", ".tiff", ".jpg", ".jpeg"})
@@ -33,6 +34,8 @@ def match_images(
 ) -> ImageMatch:
     """Match files by the names that the table gives them, or, where it has no column of names, by radiograph id.
 
+    A CT volume is a NIfTI file, or a folder with one DICOM series directly in it.
+
     Args:
         ids: ``(N,)`` radiograph ids.
         names: ``(N,)`` file names, or None.
@@ -43,7 +46,7 @@ def match_images(
         CohortError: if the folder does not exist.
     """
     if names is None:
-        return match_by_stem(ids, folder=folder)
+        return _with_volumes(match_by_stem(ids, folder=folder), ids, folder=folder)
     named = {radiograph: name for radiograph, name in zip(ids, names, strict=True) if name}
     return match_by_column(named, folder=folder, table_folder=table_folder)
 
@@ -75,7 +78,8 @@ def match_by_column(names: Mapping[str, str], *, folder: Path, table_folder: Pat
     """Match files that the table names.
 
     Args:
-        names: file name of each radiograph, relative to ``folder`` (or else to ``table_folder``), or absolute.
+        names: file name of each radiograph, or file or folder of each CT volume, relative to ``folder`` (or else to
+            ``table_folder``), or absolute.
         folder: folder of the images; files in it that no row names are listed.
         table_folder: folder of the table, or None.
 
@@ -86,12 +90,41 @@ def match_by_column(names: Mapping[str, str], *, folder: Path, table_folder: Pat
     roots = [folder] if table_folder is None else [folder, table_folder]
     paths = {}
     for radiograph, name in names.items():
-        candidates = [root / name for root in roots if (root / name).is_file()]
+        candidates = [root / name for root in roots if (root / name).exists()]
         if candidates:
             paths[radiograph] = candidates[0]
     used = {path.resolve() for path in paths.values()}
-    surplus = tuple(path for path in present if path.resolve() not in used)
+    if any(is_volume(path) for path in paths.values()):
+        present = sorted([*present, *nifti_files(folder)])
+    surplus = tuple(path for path in present if used.isdisjoint((path.resolve(), path.resolve().parent)))
     return ImageMatch(paths=paths, without_row=surplus, folder=folder)
+
+
+def _with_volumes(found: ImageMatch, ids: Sequence[str], *, folder: Path) -> ImageMatch:
+    """Add the CT volumes of rows that no radiograph fits: ``ID.nii.gz``, ``ID.nii``, or the folder ``ID``.
+
+    NIfTI files beside radiographs are masks, say; where a volume fits a row, those that fit none are listed.
+    """
+    wanted = set(ids) - found.paths.keys() - found.ambiguous.keys()
+    if not wanted:
+        return found
+    volumes: dict[str, list[Path]] = {}
+    surplus = list(found.without_row)
+    files, series = nifti_files(folder), series_folders(folder, wanted)
+    for path in [*files, *series]:
+        volumes.setdefault(volume_name(path), []).append(path)
+    fits = {name: tuple(paths) for name, paths in volumes.items() if name in wanted}
+    if not fits:
+        return found
+    slices_of = {path for paths in fits.values() for path in paths}
+    surplus = [path for path in surplus if path.parent not in slices_of]
+    surplus += [path for path in files if volume_name(path) not in fits and path.parent not in slices_of]
+    return ImageMatch(
+        paths={**found.paths, **{name: paths[0] for name, paths in fits.items() if len(paths) == 1}},
+        ambiguous={**found.ambiguous, **{name: paths for name, paths in fits.items() if len(paths) > 1}},
+        without_row=tuple(sorted(surplus)),
+        folder=folder,
+    )
 
 
 def image_files(folder: Path) -> list[Path]:

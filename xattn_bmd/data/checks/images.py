@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
 
@@ -12,9 +13,10 @@ from xattn_bmd.data.checks.image_files import ImageMatch, image_name
 from xattn_bmd.data.checks.masks import check_mask
 from xattn_bmd.data.checks.problem import Problem, listed
 from xattn_bmd.data.checks.read_table import text_column
+from xattn_bmd.data.checks.volume_files import check_one_kind, is_volume
 from xattn_bmd.data.masks.match import MaskMatch
 from xattn_bmd.data.roles import CohortRoles
-from xattn_bmd.errors import RadiographError
+from xattn_bmd.errors import RadiographError, VolumeError
 from xattn_bmd.types import Radiograph
 
 
@@ -55,7 +57,7 @@ def check_images(
             "add the rows, or move the files away."
         )
         problems.append(Problem("no_row", message))
-    return problems + _shared_files(images)
+    return problems + _shared_files(images) + check_one_kind(images.paths)
 
 
 def _named(table: pd.DataFrame, *, roles: CohortRoles) -> dict[str | None, str | None]:
@@ -67,24 +69,34 @@ def _named(table: pd.DataFrame, *, roles: CohortRoles) -> dict[str | None, str |
 
 def check_pictures(images: ImageMatch, *, masks: MaskMatch) -> list[Problem]:
     """Decode every matched file; return unreadable ones, masks that do not fit, and pictures under two ids."""
-    from xattn_bmd.data.radiograph import read_radiograph  # loads the decoders, which only this check needs
-
     problems: list[Problem] = []
     radiographs_of: dict[str, list[str]] = {}
     for name, path in sorted(images.paths.items()):
         try:
-            radiograph = read_radiograph(path)
-        except RadiographError as cause:
+            content, shape = _read(path)
+        except (RadiographError, VolumeError) as cause:
             problems.append(Problem("unreadable_image", f"The image of {name} cannot be used: {cause}", (name,)))
             continue
-        radiographs_of.setdefault(_picture_hash(radiograph), []).append(name)
-        rows, columns = radiograph.pixels.shape
-        problems += check_mask(name, masks, shape=(rows, columns))
+        radiographs_of.setdefault(content, []).append(name)
+        problems += [] if shape is None else check_mask(name, masks, shape=shape)
     for same in radiographs_of.values():
         if len(same) > 1:
             message = f"Each radiograph has its own picture, but {listed(same)} show the very same; keep one of them."
             problems.append(Problem("identical_images", message, tuple(same)))
     return problems
+
+
+def _read(path: Path) -> tuple[str, tuple[int, int] | None]:
+    """Return the fingerprint of a file's picture, and its rows and columns; None of a CT volume."""
+    # these load the decoders, which only this check needs
+    from xattn_bmd.data.radiograph import read_radiograph
+    from xattn_bmd.data.volume import read_volume
+    from xattn_bmd.data.volumes.picture import volume_hash
+
+    if is_volume(path):
+        return volume_hash(read_volume(path)), None
+    radiograph = read_radiograph(path)
+    return _picture_hash(radiograph), (radiograph.pixels.shape[0], radiograph.pixels.shape[1])
 
 
 def _absent_message(absent: list[str], *, roles: CohortRoles, images: ImageMatch) -> str:

@@ -11,10 +11,14 @@ from pathlib import Path
 from xattn_bmd.config import ImageConfig
 from xattn_bmd.data.pictures.picture import Picture, decode, load_picture, remove_pictures, save_picture
 from xattn_bmd.data.pictures.picture_map import PictureMap, map_key, open_map, write_map
-from xattn_bmd.errors import RadiographError
+from xattn_bmd.errors import RadiographError, VolumeError
 
 _MOST_WORKERS = 8
 _AHEAD = 4
+_VOLUMES_AT_A_TIME = 2  # each is in memory as a whole
+
+Unreadable = RadiographError | VolumeError
+"""Why a file is not one radiograph, or not one CT volume."""
 
 
 def default_workers() -> int:
@@ -50,12 +54,12 @@ def build_map(
         CacheError: if the disk is full or cannot be written.
     """
     loose = home / "pictures"
-    held = _held(home, set(digests.values()), size=image.size)
+    held = _held(home, set(digests.values()), shape=image.shape)
     wanted = {digests.get(name, name): Path(path) for name, path in paths.items()}
     missing = {
         key: path
         for key, path in wanted.items()
-        if key not in held and load_picture(loose, key, size=image.size) is None
+        if key not in held and load_picture(loose, key, shape=image.shape) is None
     }
     reasons = _decode_all(missing, image=image, loose=loose, workers=workers, progress=progress)
     if reasons:
@@ -63,7 +67,7 @@ def build_map(
     order = tuple(digests[name] for name in paths)
     pictures = (held[key] if key in held else _loose(loose, key, wanted[key], image=image) for key in order)
     rows = (_row(picture) for picture in pictures)
-    write_map(home / "maps" / map_key(order), rows, rows=len(order), size=image.size)
+    write_map(home / "maps" / map_key(order), rows, rows=len(order), shape=image.shape)
     remove_pictures(loose, order)
     return len(missing)
 
@@ -71,12 +75,12 @@ def build_map(
 _Held = tuple[PictureMap, int]
 
 
-def _held(home: Path, wanted: set[str], *, size: int) -> dict[str, _Held]:
+def _held(home: Path, wanted: set[str], *, shape: tuple[int, ...]) -> dict[str, _Held]:
     """Return where the finished maps of this preprocessing hold wanted pictures, newest map first."""
     found: dict[str, _Held] = {}
     maps = [folder for folder in (home / "maps").glob("[!.]*") if folder.is_dir()]
     for folder in sorted(maps, key=_age):
-        opened = open_map(folder, size=size) if len(found) < len(wanted) else None
+        opened = open_map(folder, shape=shape) if len(found) < len(wanted) else None
         for row, record in enumerate(opened.records if opened else ()):
             if opened and record.digest in wanted:
                 found.setdefault(record.digest, (opened, row))
@@ -99,7 +103,7 @@ def _row(source: Picture | _Held) -> Picture:
 
 def _loose(folder: Path, digest: str, path: Path, *, image: ImageConfig) -> Picture:
     # absent only where another process finished the same map meanwhile and cleaned up
-    return load_picture(folder, digest, size=image.size) or decode(path, digest=digest, image=image)
+    return load_picture(folder, digest, shape=image.shape) or decode(path, digest=digest, image=image)
 
 
 def _decode_all(
@@ -113,7 +117,7 @@ def _decode_all(
     """Decode files into single pictures; return why some could not be read."""
     reasons: dict[str, str] = {}
     for done, (key, outcome) in enumerate(_outcomes(missing, image=image, workers=workers), start=1):
-        if isinstance(outcome, RadiographError):
+        if isinstance(outcome, Unreadable):
             reasons[key] = str(outcome)
         else:
             save_picture(outcome, loose)
@@ -124,9 +128,10 @@ def _decode_all(
 
 def _outcomes(
     missing: Mapping[str, Path], *, image: ImageConfig, workers: int
-) -> Iterator[tuple[str, Picture | RadiographError]]:
+) -> Iterator[tuple[str, Picture | Unreadable]]:
     """Yield each picture, or why there is none; few are in memory at a time."""
-    waiting: deque[tuple[str, Future[Picture | RadiographError]]] = deque()
+    workers = min(workers, _VOLUMES_AT_A_TIME) if image.is_volume else workers
+    waiting: deque[tuple[str, Future[Picture | Unreadable]]] = deque()
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
         try:
             for key, path in missing.items():
@@ -141,10 +146,10 @@ def _outcomes(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _outcome(path: Path, *, digest: str, image: ImageConfig) -> Picture | RadiographError:
+def _outcome(path: Path, *, digest: str, image: ImageConfig) -> Picture | Unreadable:
     try:
         return decode(path, digest=digest, image=image)
-    except RadiographError as reason:
+    except (RadiographError, VolumeError) as reason:
         return reason
 
 
@@ -152,6 +157,5 @@ def _unreadable(reasons: Mapping[str, str | None], *, total: int) -> RadiographE
     failed = {name: reason for name, reason in reasons.items() if reason}
     listed = "".join(f"\n- {name}: {reason}" for name, reason in failed.items())
     return RadiographError(
-        f"Every radiograph of the table must be readable, but {len(failed)} of {total} are not; "
-        f"mend or remove them:{listed}"
+        f"Every image of the table must be readable, but {len(failed)} of {total} are not; mend or remove them:{listed}"
     )

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 
 from xattn_bmd.atomic import atomic_write
+from xattn_bmd.data.cache_folder import json_hash
+from xattn_bmd.data.volumes.series import scan_files
 from xattn_bmd.errors import CacheError
 
 _CHUNK = 1 << 20
@@ -46,6 +48,19 @@ class FileDigests:
             merged = _memo(self._file) | self._fresh
             atomic_write(self._file, json.dumps(merged), error=CacheError)
             self._fresh = {}
+
+
+def folder_digest(folder: Path, known: FileDigests) -> str:
+    """Return one digest of the files directly in a folder, whatever their names: a DICOM series.
+
+    Args:
+        folder: the folder; hidden files do not count.
+        known: digests of single files.
+
+    Raises:
+        OSError: if a file cannot be read.
+    """
+    return json_hash(sorted(known.digest(file) for file in scan_files(folder)))
 
 
 def _key(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""One cached picture: the pixels and what is remembered beside them."""
+"""One cached picture, or CT volume: the pixels and what is remembered beside them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from xattn_bmd.config import ImageConfig
 from xattn_bmd.data.pictures.content_hash import content_hash
 from xattn_bmd.data.preprocess import Frame, frame_of, picture_spacing, preprocess
 from xattn_bmd.data.radiograph import read_radiograph
+from xattn_bmd.data.volume import read_volume
+from xattn_bmd.data.volumes.picture import volume_hash, volume_picture
 from xattn_bmd.errors import CacheError
 
 
@@ -26,10 +28,10 @@ class PictureRecord:
     Attributes:
         digest: SHA-256 of the file's bytes.
         content_hash: fingerprint of the decoded picture.
-        spacing_mm: ``(row, column)`` spacing of the cached picture in mm, or None.
+        spacing_mm: ``(row, column)`` spacing of the cached picture, or of a volume's slices, in mm, or None.
         steps: every step from file to cached picture.
-        shape: rows and columns of the radiograph as read; None in a cache of an earlier version.
-        frame: where the radiograph lies in the picture; None in a cache of an earlier version.
+        shape: rows and columns of the radiograph as read; None for a volume, and in a cache of an earlier version.
+        frame: where the radiograph lies in the picture; None as well.
     """
 
     digest: str
@@ -62,7 +64,7 @@ class Picture:
     """One cached picture.
 
     Attributes:
-        pixels: ``(size, size)`` uint16.
+        pixels: ``(size, size)`` uint16, or ``(slices, size, size)``.
         record: what is remembered beside them.
     """
 
@@ -74,13 +76,16 @@ def decode(path: Path, *, digest: str, image: ImageConfig) -> Picture:
     """Read and preprocess one file.
 
     Args:
-        path: the image file.
+        path: the image file, or the files of a CT volume.
         digest: SHA-256 of its bytes.
         image: preprocessing settings.
 
     Raises:
         RadiographError: if the file is not one grey-scale radiograph.
+        VolumeError: if the settings are for CT volumes and the files are none, or one far smaller than the field.
     """
+    if image.is_volume:
+        return _decode_volume(path, digest=digest, image=image)
     radiograph = read_radiograph(path)
     frame = frame_of(radiograph, image)
     pixels, steps = preprocess(radiograph, image, frame=frame)
@@ -95,8 +100,20 @@ def decode(path: Path, *, digest: str, image: ImageConfig) -> Picture:
     return Picture(pixels=pixels, record=record)
 
 
+def _decode_volume(path: Path, *, digest: str, image: ImageConfig) -> Picture:
+    volume = read_volume(path)
+    pixels, steps = volume_picture(volume, image)
+    record = PictureRecord(
+        digest=digest,
+        content_hash=volume_hash(volume),
+        spacing_mm=image.spacing_mm[1:],
+        steps=(*volume.steps, *steps),
+    )
+    return Picture(pixels=pixels, record=record)
+
+
 def read_picture(path: Path, *, image: ImageConfig) -> NDArray[np.uint16]:
-    """Return the ``(size, size)`` pixels that :func:`decode` gives, without what a cache remembers beside them.
+    """Return the pixels that :func:`decode` gives, without what a cache remembers beside them.
 
     Args:
         path: the image file.
@@ -104,7 +121,10 @@ def read_picture(path: Path, *, image: ImageConfig) -> NDArray[np.uint16]:
 
     Raises:
         RadiographError: if the file is not one grey-scale radiograph.
+        VolumeError: if the settings are for CT volumes and the files are none, or one far smaller than the field.
     """
+    if image.is_volume:
+        return volume_picture(read_volume(path), image)[0]
     return preprocess(read_radiograph(path), image)[0]
 
 
@@ -120,7 +140,7 @@ def save_picture(picture: Picture, folder: Path) -> None:
     atomic_write(_picture_file(folder, picture.record.digest), buffer.getvalue(), error=CacheError)
 
 
-def load_picture(folder: Path, digest: str, *, size: int) -> Picture | None:
+def load_picture(folder: Path, digest: str, *, shape: tuple[int, ...]) -> Picture | None:
     """Return the picture that :func:`save_picture` kept, or None where there is none or it is damaged."""
     try:
         with _picture_file(folder, digest).open("rb") as stream:
@@ -128,7 +148,7 @@ def load_picture(folder: Path, digest: str, *, size: int) -> Picture | None:
             pixels = np.load(io.BytesIO(stream.read()), allow_pickle=False)
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
-    if record.digest != digest or pixels.shape != (size, size) or pixels.dtype != np.uint16:
+    if record.digest != digest or pixels.shape != shape or pixels.dtype != np.uint16:
         return None
     return Picture(pixels=pixels, record=record)
 

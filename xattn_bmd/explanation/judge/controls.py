@@ -19,6 +19,7 @@ from torch import Tensor
 from xattn_bmd.errors import ModelError
 from xattn_bmd.explanation.heat.seen import Seen
 from xattn_bmd.models.heads import HEADS, Head
+from xattn_bmd.models.layout import channels_last
 from xattn_bmd.models.network import FusionNetwork, build_network
 from xattn_bmd.seeds import derive_seed
 from xattn_bmd.training.fits.estimator import Estimator
@@ -64,7 +65,7 @@ def random_network(estimator: Estimator, *, seed: int, keep_frozen: bool = False
         network.load_state_dict(
             {f"image_encoder.{name}": own[f"image_encoder.{name}"] for name in frozen}, strict=False
         )
-    return network.to(memory_format=torch.channels_last).eval()
+    return channels_last(network).eval()
 
 
 def fused_vectors(network: FusionNetwork, seen: Seen) -> list[Tensor]:

@@ -19,6 +19,7 @@ from xattn_bmd.data.dataset import CohortArrays, CohortImages, DeviceCohort, row
 from xattn_bmd.data.variables import VariableEncoder
 from xattn_bmd.data.views import AS_IT_IS, View
 from xattn_bmd.data.withheld import Withheld, withhold
+from xattn_bmd.models.layout import channels_last
 from xattn_bmd.models.network import FusionNetwork, Output, build_network
 from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.fits.averaging import Estimates, mean_estimates
@@ -125,7 +126,7 @@ class Estimator:
         )
         own = seed_tensors(self.tensors, seed)
         network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in own.items()})
-        return network.to(memory_format=torch.channels_last).eval()
+        return channels_last(network).eval()
 
 
 def joined_tensors(each: Sequence[Mapping[str, NDArray[Any]]], *, shared: Container[str]) -> dict[str, NDArray[Any]]:

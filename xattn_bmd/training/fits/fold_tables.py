@@ -16,8 +16,8 @@ from xattn_bmd.models.fusions.named import is_fusion
 from xattn_bmd.models.network import FusionNetwork
 from xattn_bmd.training.fits.averaging import Estimates
 from xattn_bmd.training.fits.estimator import Estimator, head_columns
-from xattn_bmd.training.study import Job, Study, rows_of
-from xattn_bmd.types import PREDICTION_COLUMNS
+from xattn_bmd.training.study import Job, Study, rows_of, unit_of
+from xattn_bmd.types import PREDICTION_COLUMNS, UNIT_COLUMN
 
 ATTENTION_COLUMNS = ("model", "repeat", "fold", "variable", "attention", "n")
 """Columns of ``attention.csv``: mean attention of the image patches of ``n`` scored radiographs on each variable."""
@@ -27,14 +27,18 @@ INPUTS_COLUMN = "inputs"
 
 
 def table_columns(config: CompareConfig) -> list[str]:
-    """Return the columns of a comparison's predictions; those of a head come last, where a network has one.
+    """Return the columns of a comparison's predictions.
+
+    Those of a head come behind :data:`~xattn_bmd.types.PREDICTION_COLUMNS`, where a network has one, and then the unit,
+    where it is not g/cm².
 
     Example:
         >>> table_columns(CompareConfig()) == list(PREDICTION_COLUMNS)
         True
     """
     networks = any(map(is_fusion, config.models))
-    return [*PREDICTION_COLUMNS, *(head_columns(config.model.head) if networks else ())]
+    unit = () if unit_of(config) == "g/cm2" else (UNIT_COLUMN,)
+    return [*PREDICTION_COLUMNS, *(head_columns(config.model.head) if networks else ()), *unit]
 
 
 class FoldTables(NamedTuple):
@@ -144,7 +148,7 @@ def _predictions(job: Job, study: Study, rows: list[int], predicted: pd.DataFram
         "target": cohort.targets[rows],
     }
     table = pd.concat([pd.DataFrame(columns), predicted], axis=1)
-    return table.reindex(columns=table_columns(study.config))
+    return table.assign(**{UNIT_COLUMN: unit_of(study.config)}).reindex(columns=table_columns(study.config))
 
 
 def _mean_attention(job: Job, estimator: Estimator, attention: NDArray[np.float64]) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from xattn_bmd.errors import ModelError
 from xattn_bmd.losses.balance import TaskBalance
 from xattn_bmd.losses.density import DensityWeights, build_loss
 from xattn_bmd.losses.mask import mask_loss
+from xattn_bmd.models.layout import channels_last
 from xattn_bmd.models.network import FusionNetwork, Output
 from xattn_bmd.training.fits.compiling import compile_network
 from xattn_bmd.types import Batch
@@ -60,7 +61,7 @@ class DensityModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         check_head_loss(network.head.name, config.loss)
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = channels_last(network)
         self.config = config
         self._weights = weights
         self.balance = (

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from xattn_bmd.data.dataset import Pictures
 from xattn_bmd.models.image import ImageEncoder
+from xattn_bmd.models.layout import channels_last
 from xattn_bmd.training.threads import compute_threads
 
 CPU_BLOCK = 16
-"""Radiographs of a block on the CPU: part of the maps' last digits, so it is the same on every machine."""
+"""Radiographs, or slices, of a block on the CPU: part of the maps' last digits, so it is the same on every machine."""
 
 ACCELERATOR_PIXELS = 256 * 224 * 224
 """Pixels of a block on an accelerator: 256 radiographs of 224 pixels keep it busy and take a few GB of its memory."""
@@ -44,10 +45,10 @@ def map_blocks(
         threads: blocks at a time on the CPU; None takes the cores this process may use.
 
     Yields:
-        ``(B, K, C, h, w)`` float32, the radiographs in order.
+        ``(B, K, C, h, w)`` float32, of volumes ``(B, K, C, s, h, w)``, the radiographs in order.
     """
     device, total = encoder.grey_mean.device, len(pictures.pixels)
-    encoder = encoder.to(memory_format=torch.channels_last)
+    encoder = channels_last(encoder)
 
     def maps_of(rows: NDArray[np.int64]) -> NDArray[np.float32]:
         with torch.inference_mode():
@@ -55,7 +56,7 @@ def map_blocks(
             return torch.stack([encoder.features(view) for view in views], dim=1).cpu().numpy()
 
     if device.type == "cpu":
-        blocks = _blocks(total, size=CPU_BLOCK)
+        blocks = _blocks(total, size=max(1, CPU_BLOCK // _slices(pictures)))
         yield from _in_threads(maps_of, blocks, threads=threads or _cores())
         return
     for rows in _blocks(total, size=max(1, min(256, ACCELERATOR_PIXELS // pictures.pixels[0].size))):
@@ -66,6 +67,10 @@ def map_blocks(
 
 def _blocks(total: int, *, size: int) -> list[NDArray[np.int64]]:
     return [np.arange(start, min(start + size, total)) for start in range(0, total, size)]
+
+
+def _slices(pictures: Pictures) -> int:
+    return int(pictures.pixels.shape[1]) if pictures.pixels.ndim == 4 else 1
 
 
 def _in_threads(

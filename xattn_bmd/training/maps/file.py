@@ -32,10 +32,10 @@ def stored_maps(path: Path, *, rows: int, views: int, blocks: Callable[[], Block
         path: the ``.npy`` file; its name says all that its content depends on.
         rows: radiographs, ``N``.
         views: maps of each, ``K``.
-        blocks: makes the maps of the radiographs in order, ``(B, K, C, h, w)`` float32 at a time.
+        blocks: makes the maps of the radiographs in order, ``(B, K, C, ..., h, w)`` float32 at a time.
 
     Returns:
-        ``(N, K, C, h, w)`` float32, a read-only memory map.
+        ``(N, K, C, h, w)`` float32, of volumes ``(N, K, C, s, h, w)``, a read-only memory map.
 
     Raises:
         CacheError: if the folder is full or cannot be written; nothing half-written stays.
@@ -78,8 +78,13 @@ def open_maps(path: Path, *, rows: int, views: int, quiet: bool = False) -> NDAr
 
 
 def _require_whole(maps: NDArray[np.float32], path: Path, *, rows: int, views: int) -> None:
-    if maps.dtype != np.float32 or maps.ndim != 5 or maps.shape[:2] != (rows, views) or not maps.flags.c_contiguous:
-        raise ValueError(f"{maps.dtype} of shape {maps.shape} in place of float32 of ({rows}, {views}, C, h, w)")
+    if (
+        maps.dtype != np.float32
+        or maps.ndim not in (5, 6)
+        or maps.shape[:2] != (rows, views)
+        or not maps.flags.c_contiguous
+    ):
+        raise ValueError(f"{maps.dtype} of shape {maps.shape} in place of float32 of ({rows}, {views}, C, ..., h, w)")
     excess = path.stat().st_size - maps.nbytes - maps.offset  # type: ignore[attr-defined]
     if excess:
         raise ValueError(f"{excess} bytes too many")

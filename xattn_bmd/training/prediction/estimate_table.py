@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xattn_bmd.bone.reference import Reference
+from xattn_bmd.bone.qct import qct_class
+from xattn_bmd.bone.reference import Reference, Unit
 from xattn_bmd.bone.tscore import NORMAL_EDGE, density_at, t_score, who_class
 from xattn_bmd.data.withheld import Known
 from xattn_bmd.metrics.conformal import cv_plus_interval
@@ -29,7 +30,20 @@ ESTIMATE_COLUMNS = (
     "simulated",
     "inputs",
 )
-"""Columns of :meth:`~xattn_bmd.training.prediction.predictor.Predictor.predict`, in order."""
+"""Columns of :meth:`~xattn_bmd.training.prediction.predictor.Predictor.predict`, in order, of areal density."""
+
+
+def estimate_columns(unit: Unit) -> tuple[str, ...]:
+    """Return the columns of a predictor's estimates: volumetric densities have a class of QCT, and no T-score.
+
+    Example:
+        >>> estimate_columns("mg/cm3")[6:8]
+        ('qct_class', 'probability_low')
+    """
+    if unit == "g/cm2":
+        return ESTIMATE_COLUMNS
+    at = ESTIMATE_COLUMNS.index("t_score")
+    return (*ESTIMATE_COLUMNS[:at], "qct_class", *ESTIMATE_COLUMNS[at + 2 :])
 
 
 def estimate_table(
@@ -78,6 +92,7 @@ def _table(
     ends = cv_plus_interval(each, residuals.size, residuals.fold, level=level)
     scores = t_score(density, reference=reference)
     edge, line = float(density_at(NORMAL_EDGE, reference=reference)), development.recalibration
+    areal = reference.unit == "g/cm2"
     return pd.DataFrame(
         {
             "radiograph_id": radiograph_ids,
@@ -86,8 +101,7 @@ def _table(
             "high": ends.high,
             "level": level,
             "fold_sd": each.std(axis=0, ddof=1) if len(each) > 1 else np.nan,
-            "t_score": scores,
-            "who_class": who_class(scores),
+            **({"t_score": scores, "who_class": who_class(scores)} if areal else {"qct_class": qct_class(density)}),
             "probability_low": probability_below(edge, mean=line(density), sd=np.float64(line.residual_sd)),
         }
     )

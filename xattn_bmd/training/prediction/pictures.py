@@ -33,22 +33,22 @@ class PictureBlock(NamedTuple):
 
 
 def picture_block(
-    pixels: Sequence[NDArray[np.uint16] | None], *, sides: Sequence[str | None], size: int
+    pixels: Sequence[NDArray[np.uint16] | None], *, sides: Sequence[str | None], shape: tuple[int, ...]
 ) -> PictureBlock:
     """Put pictures together; None stands for a missing one.
 
     Args:
-        pixels: ``B`` pictures ``(size, size)``.
+        pixels: ``B`` pictures of that shape.
         sides: body side of each, ``"L"``, ``"R"`` or None.
-        size: height and width.
+        shape: of each picture.
 
     Example:
-        >>> block = picture_block([None, np.ones((4, 4), np.uint16)], sides=["L", "R"], size=4)
+        >>> block = picture_block([None, np.ones((4, 4), np.uint16)], sides=["L", "R"], shape=(4, 4))
         >>> block.no_image.tolist(), block.pictures.pixels[:, 0, 0].tolist()
         ([True, False], [0, 1])
     """
     missing = np.array([picture is None for picture in pixels], dtype=np.bool_)
-    black = np.zeros((size, size), dtype=np.uint16)
+    black = np.zeros(shape, dtype=np.uint16)
     stacked = np.stack([black if picture is None else picture for picture in pixels])
     right = np.array([side == "R" for side in sides], dtype=np.bool_)
     return PictureBlock(Pictures(stacked, right), missing if missing.any() else None)
@@ -62,14 +62,14 @@ class GivenPictures:
         pictures: those that there are; None where there is none at all.
         place: ``(N,)`` position of each radiograph's picture, -1 where it has none.
         sides: ``N`` body sides.
-        size: height and width.
+        shape: of each picture.
         content: content hash of each picture by radiograph id.
     """
 
     pictures: Pictures | None
     place: NDArray[np.int64]
     sides: tuple[str | None, ...]
-    size: int
+    shape: tuple[int, ...]
     content: dict[str, str]
 
     @classmethod
@@ -85,11 +85,13 @@ class GivenPictures:
         position = {name: row for row, name in enumerate(paths)}
         place = np.array([position.get(name, -1) for name in cohort.radiograph_ids], dtype=np.int64)
         if not paths:
-            return cls(None, place, cohort.sides, image.size, {})
+            return cls(None, place, cohort.sides, image.shape, {})
         opened = cached_images(paths, image=image, folder=cache)
         complete = len(paths) == len(cohort)
         pictures = cohort_pictures(cohort if complete else cohort.subset(paths), opened)
-        return cls(pictures, place, cohort.sides, image.size, dict(zip(opened.ids, opened.content_hashes, strict=True)))
+        return cls(
+            pictures, place, cohort.sides, image.shape, dict(zip(opened.ids, opened.content_hashes, strict=True))
+        )
 
     def take(self, rows: NDArray[np.int64]) -> PictureBlock:
         """Return the pictures of some rows."""
@@ -97,4 +99,4 @@ class GivenPictures:
         if self.pictures is not None and (place >= 0).all():
             return PictureBlock(Pictures(self.pictures.pixels[place], self.pictures.right_side[place]), None)
         found = [None if self.pictures is None or at < 0 else self.pictures.pixels[at] for at in place]
-        return picture_block(found, sides=[self.sides[row] for row in rows], size=self.size)
+        return picture_block(found, sides=[self.sides[row] for row in rows], shape=self.shape)

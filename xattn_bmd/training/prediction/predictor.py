@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from xattn_bmd.atomic import atomic_folder
 from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.config import ImageConfig
+from xattn_bmd.config_values import build
 from xattn_bmd.data.cache import default_cache_folder
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.roles import CohortRoles
@@ -24,7 +25,7 @@ from xattn_bmd.errors import RunError
 from xattn_bmd.training.fits.estimator import Estimator
 from xattn_bmd.training.prediction.development import Development
 from xattn_bmd.training.prediction.ensemble import Ensemble
-from xattn_bmd.training.prediction.estimate_table import ESTIMATE_COLUMNS, estimate_table
+from xattn_bmd.training.prediction.estimate_table import estimate_columns, estimate_table
 from xattn_bmd.training.prediction.fold_estimates import FoldEstimates, estimate_cohort
 from xattn_bmd.training.prediction.inputs import NeededInputs, check_variables
 from xattn_bmd.training.runs.crop_file import CROP, load_crop_stage
@@ -104,7 +105,7 @@ class Predictor:
             model=record["model"],
             estimators=tuple(load_estimator(folder / part) for part in record["folds"]),
             roles=CohortRoles.from_dict(record["roles"]),
-            image=ImageConfig(**{**record["image"], "window": tuple(record["image"]["window"])}),
+            image=build(ImageConfig, record["image"], where="image"),
             reference=record["reference"],
             simulated=record["simulated"],
             image_encoder=record.get("image_encoder", NOT_RECORDED),
@@ -186,7 +187,9 @@ class Predictor:
             T < -1 by the development cohort's recalibration, 0-1), reference, simulated (whether the model learned from
             simulated pictures), inputs (what it saw: ``image+record``, ``image`` or ``record``).  ``low`` to ``high``
             and ``probability_low`` hold for people like those of the development cohort of whom the same inputs are
-            known; :func:`~xattn_bmd.training.external.evaluate` measures what they do elsewhere.
+            known; :func:`~xattn_bmd.training.external.evaluate` measures what they do elsewhere.  Densities of QCT are
+            in mg/cm³ and have qct_class (normal, low, osteoporosis) in place of t_score and who_class; their
+            probability_low is the chance of 120 mg/cm³ or less.
 
         Raises:
             CohortError: if the cohort has problems, or lacks a clinical variable that the model was trained on.
@@ -267,6 +270,10 @@ class Predictor:
             MetricError: if the level is no share between 0 and 1.
             RunError: if ``OUT.partial`` was begun with another predictor, list or level, or the disk is full.
         """
+        if self.image.is_volume:
+            raise RunError(
+                "A list of any length is read of radiographs, but this model sees CT volumes; use predict(cohort)."
+            )
         from xattn_bmd.training.archive.estimate import estimate_archive, open_list
 
         return estimate_archive(
@@ -298,15 +305,16 @@ class Predictor:
         Raises:
             MetricError: if the level is no share between 0 and 1.
         """
+        reference = get_reference(self.reference)
         table = estimate_table(
             radiograph_ids,
             each,
             inputs=inputs,
             development={seen: self.development_with(seen) for seen in inputs},
-            reference=get_reference(self.reference),
+            reference=reference,
             level=level,
         )
-        return table.assign(reference=self.reference, simulated=self.simulated)[list(ESTIMATE_COLUMNS)]
+        return table.assign(reference=self.reference, simulated=self.simulated)[list(estimate_columns(reference.unit))]
 
     def development_with(self, seen: Known) -> Development:
         """Return what it keeps of its development where it saw these inputs."""
