@@ -12,6 +12,7 @@ from xattn_bmd.config_image import ImageConfig as ImageConfig
 from xattn_bmd.config_losses import HEAD_LOSSES as HEAD_LOSSES
 from xattn_bmd.config_losses import HeadName as HeadName
 from xattn_bmd.config_losses import LossName as LossName
+from xattn_bmd.config_losses import Weighting as Weighting
 from xattn_bmd.config_losses import check_head_loss as check_head_loss
 from xattn_bmd.config_masks import MaskHeadName as MaskHeadName
 from xattn_bmd.config_masks import TaskWeights as TaskWeights
@@ -23,7 +24,6 @@ Protocol = Literal["nested", "paper"]
 Preset = Literal["quick", "paper"]
 Freeze = Literal["none", "layer3", "trunk"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
-Weighting = Literal["t_score_bands", "label_density", "none"]
 Averaging = Literal["none", "swa", "ema"]
 
 DEMO_MODELS = ("xattn", "concat", "image_only", "metadata_only", "ridge", "boosted_trees")
@@ -48,7 +48,8 @@ class ModelConfig:
         heads: attention heads ``H``.
         dropout: dropout rate in fusion and head.
         head: ``"point"`` (density alone), ``"gaussian"`` (mean and SD; needs the loss ``gaussian_nll``) or
-            ``"quantile"`` (5, 50 and 95 %; needs the loss ``pinball``).
+            ``"quantile"`` (5, 50 and 95 %; needs the loss ``pinball``); for classes ``"classes"`` (their
+            probabilities) or ``"ordinal"`` (the same along one ordered score).
         key_value_updater: False makes keys and values anew from each layer's tokens; nothing is kept between layers.
         layer_weight: False reads the last layer alone in place of a learned mixture of all layers.
         image_dropout: share of the training radiographs whose picture is withheld, drawn anew in every epoch.  Above 0
@@ -84,10 +85,10 @@ class TrainingConfig:
     """How every network of a comparison is trained.
 
     Attributes:
-        loss: training loss on density in g/cm²; each head has its own, see :data:`HEAD_LOSSES`.
+        loss: training loss on density in g/cm² or on classes; each head has its own, see :data:`HEAD_LOSSES`.
         beta: width of the quadratic part of Smooth L1, g/cm².
-        weighting: how the loss weights follow the density of the training folds; only ``weighted_smooth_l1`` uses
-            them.
+        weighting: how the loss weights follow the density of the training folds, which ``weighted_smooth_l1`` alone
+            uses; ``"class_frequency"`` gives every class the same weight in all, however rare.
         epochs: largest number of epochs.
         patience: epochs without a better validation loss before training stops.
         batch_size: radiographs a step.

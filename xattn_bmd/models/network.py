@@ -1,8 +1,8 @@
-"""The whole network: encode the image, encode the record, fuse, predict a density."""
+"""The whole network: encode the image, encode the record, fuse, predict a density or classes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from xattn_bmd.models.averaging import mean_estimate
 from xattn_bmd.models.fusion import Attention, Fusion, parameter_count
 from xattn_bmd.models.fusions import FUSIONS
 from xattn_bmd.models.fusions.named import fusion_named
-from xattn_bmd.models.heads import HEADS, Estimate, Head
+from xattn_bmd.models.heads import Estimate, Head, build_head
 from xattn_bmd.models.image import ImageEncoder
 from xattn_bmd.models.mask_head import UNetMaskHead
 from xattn_bmd.models.metadata import VariableEncoder
@@ -29,11 +29,12 @@ class Output(NamedTuple):
     """What a network predicts.
 
     Attributes:
-        density: ``(B,)`` g/cm².
+        density: ``(B,)`` g/cm²; NaN from a head of classes.
         attention: attention between image and record, or None for a fusion without any.
         sd: ``(B,)`` g/cm² of a Gaussian head, or None.
         quantiles: ``(B, 3)`` g/cm², 5, 50 and 95 % of a quantile head, or None.
         mask: ``(B, 1, H, W)`` logits of a mask head that was asked for them, or None.
+        log_probabilities: ``(B, K)`` of a head of classes, or None.
     """
 
     density: Tensor
@@ -41,6 +42,7 @@ class Output(NamedTuple):
     sd: Tensor | None = None
     quantiles: Tensor | None = None
     mask: Tensor | None = None
+    log_probabilities: Tensor | None = None
 
 
 class FusionNetwork(nn.Module):
@@ -87,7 +89,7 @@ class FusionNetwork(nn.Module):
         *,
         with_mask: bool = False,
     ) -> Output:
-        """Predict the density of each patient.
+        """Predict the density, or the classes, of each patient.
 
         Args:
             image: ``(B, 1, H, W)`` in 0-1, bone bright; may be None for a fusion that uses no image.
@@ -114,7 +116,8 @@ class FusionNetwork(nn.Module):
         estimate: Estimate = self.head(fused.vector)
         if fused.second is not None:
             estimate = mean_estimate(estimate, self.head(fused.second))
-        return Output(estimate.density, fused.attention, estimate.sd, estimate.quantiles, mask_B1HW)
+        density_B, *parts, log_BK = estimate
+        return Output(density_B, fused.attention, *parts, mask_B1HW, log_BK)
 
     def segment(self, image: Tensor) -> Tensor:
         """Return the probability ``(B, 1, H, W)`` that each pixel of some images lies inside the mask.
@@ -157,8 +160,9 @@ def build_network(
     fusion: str | type[Fusion],
     schema: VariableSchema,
     config: ModelConfig,
-    target_mean: float,
-    target_sd: float,
+    target_mean: float = 0.0,
+    target_sd: float = 1.0,
+    class_shares: Sequence[float] = (),
     weights_follow: bool = False,
 ) -> FusionNetwork:
     """Return a new network; its weights follow torch's current seed.
@@ -168,8 +172,9 @@ def build_network(
             (:mod:`~xattn_bmd.models.fusions.named`), or a class.
         schema: the clinical variables.
         config: backbone, sizes and head.
-        target_mean: mean density of the training folds, g/cm².
-        target_sd: standard deviation of the density of the training folds, g/cm².
+        target_mean: mean density of the training folds, g/cm²; not read by a head of classes.
+        target_sd: standard deviation of the density of the training folds, g/cm²; as the mean.
+        class_shares: share of each class in the training folds, in the order of the classes; read by a head of classes.
         weights_follow: True where the caller loads all weights afterwards, so that a frozen trunk may be new.
 
     Raises:
@@ -198,7 +203,7 @@ def build_network(
         image_encoder = _image_encoder(config)
     if kind.uses_variables:
         variable_encoder = VariableEncoder(schema, width=config.width, dropout=config.dropout)
-    head = HEADS[config.head](width=config.width, dropout=config.dropout, target_mean=target_mean, target_sd=target_sd)
+    head = build_head(config, target_mean=target_mean, target_sd=target_sd, class_shares=class_shares)
     network = FusionNetwork(
         image_encoder=image_encoder,
         variable_encoder=variable_encoder,

@@ -15,7 +15,8 @@ from torch.optim import Optimizer
 from xattn_bmd.config import TrainingConfig, check_head_loss
 from xattn_bmd.errors import ModelError
 from xattn_bmd.losses.balance import TaskBalance
-from xattn_bmd.losses.density import DensityWeights, build_loss
+from xattn_bmd.losses.build import build_loss
+from xattn_bmd.losses.density import DensityWeights
 from xattn_bmd.losses.mask import mask_loss
 from xattn_bmd.models.network import FusionNetwork, Output
 from xattn_bmd.training.fits.compiling import compile_network
