@@ -26,6 +26,16 @@ Freeze = Literal["none", "layer3", "trunk"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 Averaging = Literal["none", "swa", "ema"]
 
+ENSEMBLE_MEMBERS: dict[Preset, tuple[str, ...]] = {
+    "paper": ("image_only@resnet50", "image_only@densenet161", "image_only@resnext50_32x4d"),
+    "quick": tuple(f"image_only@tf_efficientnet_lite{size}" for size in (0, 1, 2)),
+}
+"""Models whose votes make an ensemble: those of a published classifier of vertebral fractures, and three small ones.
+
+The trunks of ``quick`` are those whose ImageNet weights a package carries, as that preset asks for; those of ``paper``
+begin with random weights unless the settings name others.
+"""
+
 DEMO_MODELS = ("xattn", "concat", "image_only", "metadata_only", "ridge", "boosted_trees")
 
 

@@ -15,6 +15,7 @@ from xattn_bmd.errors import ModelError
 from xattn_bmd.models.averaging import mean_estimate
 from xattn_bmd.models.fusion import Attention, Fusion, parameter_count
 from xattn_bmd.models.fusions import FUSIONS
+from xattn_bmd.models.fusions.backbone_names import model_config
 from xattn_bmd.models.fusions.named import fusion_named
 from xattn_bmd.models.heads import Estimate, Head, build_head
 from xattn_bmd.models.image import ImageEncoder
@@ -116,8 +117,8 @@ class FusionNetwork(nn.Module):
         estimate: Estimate = self.head(fused.vector)
         if fused.second is not None:
             estimate = mean_estimate(estimate, self.head(fused.second))
-        density_B, *parts, log_BK = estimate
-        return Output(density_B, fused.attention, *parts, mask_B1HW, log_BK)
+        density_B, sd_B, quantiles_B3, log_BK = estimate
+        return Output(density_B, fused.attention, sd_B, quantiles_B3, mask_B1HW, log_BK)
 
     def segment(self, image: Tensor) -> Tensor:
         """Return the probability ``(B, 1, H, W)`` that each pixel of some images lies inside the mask.
@@ -169,7 +170,7 @@ def build_network(
 
     Args:
         fusion: a name in :data:`~xattn_bmd.models.fusions.FUSIONS`, ``package.module.ClassName`` of your own class
-            (:mod:`~xattn_bmd.models.fusions.named`), or a class.
+            (:mod:`~xattn_bmd.models.fusions.named`), either with ``@BACKBONE`` behind it, or a class.
         schema: the clinical variables.
         config: backbone, sizes and head.
         target_mean: mean density of the training folds, g/cm²; not read by a head of classes.
@@ -191,6 +192,7 @@ def build_network(
         (torch.Size([2]), torch.Size([2, 3, 4, 3, 4]))
     """
     kind = fusion_named(fusion) if isinstance(fusion, str) else fusion
+    config = model_config(fusion, config) if isinstance(fusion, str) else config
     if kind.uses_variables and len(schema.names) < kind.fewest_variables:
         raise ModelError(
             f"The fusion {fusion!r} needs at least {kind.fewest_variables} clinical variables, but {len(schema.names)} "

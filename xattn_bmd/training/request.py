@@ -12,6 +12,7 @@ from xattn_bmd.config import CompareConfig, Protocol
 from xattn_bmd.data.checks.flip import check_flip
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.folds import FoldPlan
+from xattn_bmd.data.target_roles import ClassRole, Target
 from xattn_bmd.data.variables import VariableEncoder
 from xattn_bmd.errors import CohortError, ConfigError, FoldPlanError, ModelError
 from xattn_bmd.models.fusion import Fusion
@@ -24,6 +25,7 @@ from xattn_bmd.training.fits.tabular import TABULAR
 from xattn_bmd.training.fits.trainer import check_devices
 from xattn_bmd.training.registry import check_models, uses_images
 from xattn_bmd.training.study import reference_of
+from xattn_bmd.training.target_settings import settled_target
 from xattn_bmd.types import Variables
 
 DEFAULT_REFERENCE = "lunar_femoral_neck_white_female"
@@ -44,7 +46,7 @@ def settled_config(
     """Return all settings of a comparison, with nothing left for later to choose.
 
     Args:
-        cohort: it may name the reference population.
+        cohort: its target is a density or a class, and it may name the reference population.
         base: settings of a preset or a file.
         models: as given to ``compare``, classes become their names; None keeps the base's, and so for the others.
         folds: number of folds.
@@ -54,7 +56,7 @@ def settled_config(
         plan: the user's own plan, which sets folds and repeats.
 
     Raises:
-        ConfigError: if the accelerator is unknown or absent.
+        ConfigError: if the accelerator is unknown or absent, or head, loss or weighting are for another kind of target.
         FoldPlanError: if the plan has another number of folds or repeats than asked for.
     """
     device = torch_device(base.training.accelerator)
@@ -65,9 +67,9 @@ def settled_config(
         repeats=base.repeats if repeats is None else repeats,
         seed=base.seed if seed is None else seed,
         protocol=protocol or base.protocol,
-        reference=base.reference or cohort.roles.reference or DEFAULT_REFERENCE,
         training=replace(base.training, precision=settled_precision(base.training.precision, device)),
     )
+    wanted = settled_target(wanted, cohort.roles, default_reference=DEFAULT_REFERENCE)
     if plan is None:
         return wanted
     for name, asked, planned in (("folds", folds, plan.folds), ("repeats", repeats, plan.repeats)):
@@ -97,20 +99,25 @@ def check_request(cohort: Cohort, config: CompareConfig, *, workers: int) -> Non
         ModelError: if a model is unknown or the cohort has nothing for it.
     """
     check_models(config.models)
-    get_reference(reference_of(config))
     check_devices(config.training, workers=workers)
     check_flip(config.training.augment.flip, cohort.roles)
-    if cohort.roles.target is not None and cohort.roles.target.unit != "g/cm2":
-        raise CohortError(
-            f"A comparison is of areal density in g/cm2 (DXA), but cohort.yaml declares {cohort.roles.target.unit}; "
-            "volumetric density has no T-score by these references."
-        )
+    _check_target(cohort.roles.target, config)
     if config.model.mask_head != "none" and not cohort.masks.paths:
         raise ConfigError(
             f"model.mask_head={config.model.mask_head!r} learns from masks of the cohort's radiographs, but it has "
             "none; give masks=FOLDER with the cohort (files named by radiograph id), or set mask_head to 'none'."
         )
+    if cohort.roles.classes and (config.model.image_dropout or config.model.record_dropout):
+        raise ConfigError(
+            "Results without the picture or the record are made for a density, but the target is a class and "
+            "model.image_dropout or model.record_dropout is above 0; set both to 0."
+        )
     stacks = [name for name in config.models if members_of(name)]
+    if stacks and cohort.roles.classes:
+        raise ConfigError(
+            f"A stack is a weighted mean of densities, but the target is a class and {stacks[0]!r} was given; leave it "
+            "out, and let the finished models vote: soft_vote(run.predictions)."
+        )
     if stacks and config.protocol == "paper":
         raise ConfigError(
             f"The weights of a stack are fitted on the inner validation part, which the protocol 'paper' has not, but "
@@ -123,6 +130,35 @@ def check_request(cohort: Cohort, config: CompareConfig, *, workers: int) -> Non
             "numeric or categorical ones, or leave the model out."
         )
     cohort.require_valid(require_images=any(uses_images(name) for name in config.models))
+
+
+def _check_target(target: Target | None, config: CompareConfig) -> None:
+    if isinstance(target, ClassRole):
+        return
+    get_reference(reference_of(config))
+    if target is not None and target.unit != "g/cm2":
+        raise CohortError(
+            f"A comparison is of areal density in g/cm2 (DXA), but cohort.yaml declares {target.unit}; "
+            "volumetric density has no T-score by these references."
+        )
+
+
+def check_classes(cohort: Cohort, plan: FoldPlan, *, protocol: Protocol) -> None:
+    """Refuse a plan of which a training part lacks a class: nothing there could learn it.
+
+    Raises:
+        FoldPlanError: naming fold and class.
+    """
+    place = dict(zip(cohort.radiograph_ids, cohort.targets, strict=True))
+    for repeat in range(plan.repeats):
+        for fold in range(plan.folds):
+            met = {place[name] for name in plan.split(repeat, fold, protocol).train}
+            for code, name in enumerate(cohort.roles.classes):
+                if code not in met:
+                    raise FoldPlanError(
+                        f"Every training part holds radiographs of each class, but that of repeat {repeat}, fold "
+                        f"{fold} has none that is {name!r}; use fewer folds, or join classes."
+                    )
 
 
 def check_networks(cohort: Cohort, config: CompareConfig) -> None:
@@ -139,6 +175,9 @@ def check_networks(cohort: Cohort, config: CompareConfig) -> None:
         for name in config.models:
             if is_fusion(name):
                 network = build_network(
-                    fusion=name, schema=cohort.schema, config=config.model, target_mean=0.0, target_sd=1.0
+                    fusion=name,
+                    schema=cohort.schema,
+                    config=config.model,
+                    class_shares=(1.0,) * len(cohort.roles.classes),
                 )
                 network.eval()(picture, record)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from xattn_bmd.explanation.heat.layer_gradient import map_and_gradient
 from xattn_bmd.explanation.heat.seen import Answer, Seen, Target
+from xattn_bmd.models.heads import scaled
 from xattn_bmd.models.network import FusionNetwork
 
 
@@ -44,7 +45,7 @@ def grad_cam_plus_plus(
     map_BChw, gradient = map_and_gradient(
         answer, network.image_encoder.project, seen.looked_at(), seen.variables, into=True
     )
-    unit = 1.0 if target == "low_density" else float(network.head.target_sd)
+    unit = 1.0 if target == "low_density" else float(scaled(network.head).target_sd)
     return plus_plus_heat(map_BChw, gradient / unit).float()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xattn_bmd.config import HeadName, ModelConfig
+from xattn_bmd.errors import ModelError
 from xattn_bmd.models.heads.classes import OrdinalHead, SoftmaxHead
 from xattn_bmd.models.heads.density import LEAST_SD as LEAST_SD
 from xattn_bmd.models.heads.density import DensityHead, ScaledHead
@@ -39,3 +40,14 @@ def build_head(config: ModelConfig, *, target_mean: float, target_sd: float, cla
     if config.head in CLASS_HEADS:
         return CLASS_HEADS[config.head](width=config.width, dropout=config.dropout, shares=class_shares)
     return HEADS[config.head](width=config.width, dropout=config.dropout, target_mean=target_mean, target_sd=target_sd)
+
+
+def scaled(head: Head) -> ScaledHead:
+    """Return a head of density as one.
+
+    Raises:
+        ModelError: if it is a head of classes.
+    """
+    if isinstance(head, ScaledHead):
+        return head
+    raise ModelError(f"A density comes from a head of density, but {head.name!r} was given; give a model of density.")

@@ -51,7 +51,9 @@ class SoftmaxHead(ClassHead):
 
     def __init__(self, *, width: int, dropout: float, shares: Sequence[float]) -> None:
         super().__init__(width=width, dropout=dropout, outputs=len(shares), shares=shares)
-        self.mlp[-1].bias.data.copy_(torch.tensor(shares).log())
+        last = self.mlp[-1]
+        assert isinstance(last, nn.Linear)
+        last.bias.data.copy_(torch.tensor(shares).log())
 
     def read(self, z: Tensor) -> Estimate:
         """Return the softmax of the raw outputs."""

@@ -25,7 +25,6 @@ from xattn_bmd.training.archive.table import TableList
 from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.in_threads import AHEAD, in_threads
 from xattn_bmd.training.prediction.digest import predictor_digest
-from xattn_bmd.training.prediction.estimate_table import ESTIMATE_COLUMNS
 from xattn_bmd.training.prediction.predictor import Predictor
 from xattn_bmd.training.threads import compute_threads
 
@@ -96,7 +95,7 @@ def estimate_archive(
     except BaseException:
         file.discard_empty()
         raise
-    estimated, problems = file.finish(",".join(ESTIMATE_COLUMNS) + "\n")
+    estimated, problems = file.finish(",".join(predictor.estimate_columns) + "\n")
     listed = problems_path(out) if problems else None
     if not estimated:
         raise CohortError(
