@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from xattn_bmd.bone.reference import get_reference as get_reference
     from xattn_bmd.bone.tscore import t_score as t_score
     from xattn_bmd.bone.tscore import who_class as who_class
+    from xattn_bmd.config import ENSEMBLE_MEMBERS as ENSEMBLE_MEMBERS
     from xattn_bmd.config import CompareConfig as CompareConfig
     from xattn_bmd.config import ImageConfig as ImageConfig
     from xattn_bmd.config import ModelConfig as ModelConfig
@@ -44,7 +45,11 @@ if TYPE_CHECKING:
     from xattn_bmd.localise.crops.stage import CropStage as CropStage
     from xattn_bmd.localise.localiser import Localiser as Localiser
     from xattn_bmd.localise.pictures import picture_sizes as picture_sizes
+    from xattn_bmd.metrics.ensemble import hard_vote as hard_vote
+    from xattn_bmd.metrics.ensemble import soft_vote as soft_vote
     from xattn_bmd.metrics.screening import screening as screening
+    from xattn_bmd.metrics.tables.class_comparisons import class_comparisons_table as class_comparisons_table
+    from xattn_bmd.metrics.tables.class_metrics import class_metrics_table as class_metrics_table
     from xattn_bmd.metrics.tables.detection import detection_table as detection_table
     from xattn_bmd.metrics.tables.reader_agreement import reader_agreement as reader_agreement
     from xattn_bmd.models.network import build_network as build_network
@@ -71,6 +76,7 @@ _HOMES = {
     "CohortDataModule": "data.datamodule",
     "CompareConfig": "config",
     "CropStage": "localise.crops.stage",
+    "ENSEMBLE_MEMBERS": "config",
     "DensityModule": "training.fits.module",
     "Evaluation": "training.external",
     "Explanation": "explanation.result",
@@ -88,6 +94,8 @@ _HOMES = {
     "Volume": "types",
     "XattnBmdError": "errors",
     "build_network": "models.network",
+    "class_comparisons_table": "metrics.tables.class_comparisons",
+    "class_metrics_table": "metrics.tables.class_metrics",
     "compare": "training.crossval",
     "convert_jsrt": "data.jsrt.convert",
     "counterfactual_slopes": "explanation.counterfactual.slopes",
@@ -98,6 +106,7 @@ _HOMES = {
     "evaluate": "training.external",
     "explain": "explanation.explain",
     "get_reference": "bone.reference",
+    "hard_vote": "metrics.ensemble",
     "heat_by_zone": "explanation.body.heat_by_zone",
     "load_run": "training.runs.run",
     "load_search": "search.result",
@@ -111,6 +120,7 @@ _HOMES = {
     "record_contributions": "explanation.record.shapley",
     "screening": "metrics.screening",
     "simulate_cohort": "simulate.cohort",
+    "soft_vote": "metrics.ensemble",
     "t_score": "bone.tscore",
     "tune": "search.tune",
     "who_class": "bone.tscore",

@@ -13,6 +13,7 @@ from xattn_bmd.config_image import check_volume_settings
 from xattn_bmd.config_losses import HEAD_LOSSES as HEAD_LOSSES
 from xattn_bmd.config_losses import HeadName as HeadName
 from xattn_bmd.config_losses import LossName as LossName
+from xattn_bmd.config_losses import Weighting as Weighting
 from xattn_bmd.config_losses import check_head_loss as check_head_loss
 from xattn_bmd.config_masks import MaskHeadName as MaskHeadName
 from xattn_bmd.config_masks import TaskWeights as TaskWeights
@@ -24,8 +25,17 @@ Protocol = Literal["nested", "paper"]
 Preset = Literal["quick", "paper", "ct_quick"]
 Freeze = Literal["none", "layer3", "trunk"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
-Weighting = Literal["t_score_bands", "label_density", "none"]
 Averaging = Literal["none", "swa", "ema"]
+
+ENSEMBLE_MEMBERS: dict[Preset, tuple[str, ...]] = {
+    "paper": ("image_only@resnet50", "image_only@densenet161", "image_only@resnext50_32x4d"),
+    "quick": tuple(f"image_only@tf_efficientnet_lite{size}" for size in (0, 1, 2)),
+}
+"""Models whose votes make an ensemble: those of a published classifier of vertebral fractures, and three small ones.
+
+The trunks of ``quick`` are those whose ImageNet weights a package carries, as that preset asks for; those of ``paper``
+begin with random weights unless the settings name others.
+"""
 
 DEMO_MODELS = ("xattn", "concat", "image_only", "metadata_only", "ridge", "boosted_trees")
 
@@ -50,7 +60,8 @@ class ModelConfig:
         heads: attention heads ``H``.
         dropout: dropout rate in fusion and head.
         head: ``"point"`` (density alone), ``"gaussian"`` (mean and SD; needs the loss ``gaussian_nll``) or
-            ``"quantile"`` (5, 50 and 95 %; needs the loss ``pinball``).
+            ``"quantile"`` (5, 50 and 95 %; needs the loss ``pinball``); for classes ``"classes"`` (their
+            probabilities) or ``"ordinal"`` (the same along one ordered score).
         key_value_updater: False makes keys and values anew from each layer's tokens; nothing is kept between layers.
         layer_weight: False reads the last layer alone in place of a learned mixture of all layers.
         image_dropout: share of the training radiographs whose picture is withheld, drawn anew in every epoch.  Above 0
@@ -86,10 +97,11 @@ class TrainingConfig:
     """How every network of a comparison is trained.
 
     Attributes:
-        loss: training loss on density in the cohort's unit; each head has its own, see :data:`HEAD_LOSSES`.
+        loss: training loss on density in the cohort's unit, or on classes; each head has its own, see
+            :data:`HEAD_LOSSES`.
         beta: width of the quadratic part of Smooth L1, in the unit of the density: 0.05 g/cm², or 15 mg/cm³ of QCT.
-        weighting: how the loss weights follow the density of the training folds; only ``weighted_smooth_l1`` uses
-            them.
+        weighting: how the loss weights follow the density of the training folds, which ``weighted_smooth_l1`` alone
+            uses; ``"class_frequency"`` gives every class the same weight in all, however rare.
         epochs: largest number of epochs.
         patience: epochs without a better validation loss before training stops.
         batch_size: radiographs a step.

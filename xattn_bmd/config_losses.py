@@ -6,15 +6,31 @@ from typing import Literal
 
 from xattn_bmd.errors import ConfigError
 
-HeadName = Literal["point", "gaussian", "quantile"]
-LossName = Literal["weighted_smooth_l1", "smooth_l1", "mse", "mae", "balanced_mse", "gaussian_nll", "pinball"]
+HeadName = Literal["point", "gaussian", "quantile", "classes", "ordinal"]
+LossName = Literal[
+    "weighted_smooth_l1",
+    "smooth_l1",
+    "mse",
+    "mae",
+    "balanced_mse",
+    "gaussian_nll",
+    "pinball",
+    "cross_entropy",
+    "cumulative",
+]
+Weighting = Literal["t_score_bands", "label_density", "class_frequency", "none"]
 
 HEAD_LOSSES: dict[HeadName, tuple[LossName, ...]] = {
     "point": ("weighted_smooth_l1", "smooth_l1", "mse", "mae", "balanced_mse"),
     "gaussian": ("gaussian_nll",),
     "quantile": ("pinball",),
+    "classes": ("cross_entropy",),
+    "ordinal": ("cumulative", "cross_entropy"),
 }
 """The losses that train each head; a head and a loss are both named, none follows the other unseen."""
+
+CLASS_HEAD_NAMES: tuple[HeadName, ...] = ("classes", "ordinal")
+"""The heads whose target is a class."""
 
 
 def check_head_loss(head: HeadName, loss: LossName) -> None:

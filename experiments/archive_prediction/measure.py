@@ -124,8 +124,8 @@ def model_rate(predictor: Predictor, files: Sequence[Path]) -> float:
     record = Cohort.from_table(clinical_table(BLOCK), roles=predictor.roles).table
     pictures = Pictures(pixels, np.zeros(BLOCK, dtype=np.bool_))
     ensemble, blocks = predictor.ensemble, range(max(4, len(files) // BLOCK))
-    ensemble.densities(record, pictures)
-    return len(blocks) * BLOCK / seconds(lambda _: ensemble.densities(record, pictures), blocks)
+    ensemble.answers(record, pictures)
+    return len(blocks) * BLOCK / seconds(lambda _: ensemble.answers(record, pictures), blocks)
 
 
 def seconds(function: Callable[..., object], items: Iterable[object]) -> float:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pandas as pd
 from studies import CLASSES, POSITIVE, TARGET, VOTES, Study
 
-from xattn_bmd import Cohort, Run, detection_table
+from xattn_bmd import Cohort, detection_table
 from xattn_bmd.localise.crops.classes import match_classes
 from xattn_bmd.metrics.tables.class_comparisons import class_comparisons_table
 from xattn_bmd.metrics.tables.class_metrics import class_metrics_table
@@ -25,8 +24,13 @@ def detector_rows(found: pd.DataFrame, truth: pd.DataFrame, films: Cohort, *, wh
     table = detection_table(boxes, found.drop(columns="kept"), patients=people)
     kept = found[found["kept"]].drop(columns="kept")
     matched, _ = match_classes(kept, truth)
-    shares = {"missed": 1.0 - len(matched) / len(truth), "false per radiograph": (len(kept) - len(matched)) / len(films)}
-    rows = [{"metric": name, "value": value, "n": len(films), "patients": len(people)} for name, value in shares.items()]
+    shares = {
+        "missed": 1.0 - len(matched) / len(truth),
+        "false per radiograph": (len(kept) - len(matched)) / len(films),
+    }
+    rows = [
+        {"metric": name, "value": value, "n": len(films), "patients": len(people)} for name, value in shares.items()
+    ]
     missed = truth[~truth["vertebra_id"].isin(matched["vertebra_id"])]
     rows += [
         {"metric": "missed", "class": name, "value": float((missed[TARGET] == name).sum()), "n": len(films)}

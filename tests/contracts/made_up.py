@@ -48,6 +48,8 @@ def rows(variables: Variables, index) -> Variables:
 
 def given_parts(output) -> dict[str, torch.Tensor]:
     """Return what the head gave, by name."""
+    if output.log_probabilities is not None:
+        return {"log_probabilities": output.log_probabilities}
     parts = {"density": output.density, "sd": output.sd, "quantiles": output.quantiles}
     return {name: part for name, part in parts.items() if part is not None}
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.contracts.made_up import assert_exported_says_the_same, exported, given_parts, made_network, made_patients
 from xattn_bmd.config import HEAD_LOSSES, TrainingConfig
-from xattn_bmd.losses.density import build_loss
+from xattn_bmd.losses.build import build_loss
 from xattn_bmd.models.heads import HEADS
 
 every_head = pytest.mark.parametrize("head", HEADS)

@@ -12,16 +12,16 @@ from sklearn.metrics import mean_absolute_error, mean_pinball_loss, mean_squared
 
 from xattn_bmd.config import HEAD_LOSSES, TrainingConfig
 from xattn_bmd.errors import ConfigError
+from xattn_bmd.losses.build import build_loss
 from xattn_bmd.losses.density import (
     BALANCED_NOISE,
     MOST_WEIGHT,
     DensityWeights,
     balanced_mse,
-    build_loss,
     fit_weights,
     weighted_smooth_l1,
 )
-from xattn_bmd.models.heads import Estimate
+from xattn_bmd.models.heads import HEADS, Estimate
 
 LUNAR = (0.6907, 0.8990)
 SCHEMES = ("t_score_bands", "label_density", "none")
@@ -66,8 +66,8 @@ def test_only_the_weighted_loss_uses_weights():
     one, other = torch.ones(40), torch.linspace(0.1, 3, 40)
     moved = {
         name: not torch.equal(build_loss(config)(estimate, target, one), build_loss(config)(estimate, target, other))
-        for names in HEAD_LOSSES.values()
-        for name in names
+        for head in HEADS
+        for name in HEAD_LOSSES[head]
         for config in [TrainingConfig(loss=name)]
     }
     assert moved.pop("weighted_smooth_l1")

@@ -120,7 +120,7 @@ def test_members_are_matched_by_id_and_repeat_not_by_row():
 
 def test_chosen_members_only():
     two = TABLE[TABLE["model"] != "densenet"]
-    pd.testing.assert_frame_equal(soft_vote(TABLE, models=["resnet", "resnext"], name="e"), soft_vote(two, name="e"))
+    pd.testing.assert_frame_equal(soft_vote(TABLE, members=["resnet", "resnext"], name="e"), soft_vote(two, name="e"))
 
 
 @given(members=st.lists(st.lists(st.integers(1, 6), min_size=3, max_size=3), min_size=2, max_size=5), data=st.data())
@@ -138,7 +138,7 @@ def test_the_order_of_the_members_decides_nothing(members, data):
 def test_refused(vote):
     for models in (["resnet"], [], ["resnet", "vgg"], ["resnet", "resnet"]):
         with pytest.raises(MetricError, match="at least two different models of the table, which has resnet, densenet"):
-            vote(TABLE, models=models)
+            vote(TABLE, members=models)
     with pytest.raises(MetricError, match="the table has a model resnet; choose another name"):
         vote(TABLE, name="resnet")
     with pytest.raises(MetricError, match="lacks 1 of 60"):

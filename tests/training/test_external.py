@@ -154,7 +154,7 @@ def _calls(result):
 def test_coverage_is_that_of_cv_plus_intervals_made_by_hand(run, result, elsewhere):
     inside = run.predictions.query("model == 'ridge'")
     residuals = np.abs(inside["target"] - inside["prediction"]).to_numpy()
-    each = Predictor.from_run(run, "ridge").estimate_folds(elsewhere.in_id_order()).density
+    each = Predictor.from_run(run, "ridge").estimate_folds(elsewhere.in_id_order()).each
     count = int(np.ceil(0.9 * (len(residuals) + 1)))
     ends = []
     for radiograph in range(each.shape[1]):

@@ -143,7 +143,7 @@ def test_a_missing_input_is_predicted_as_a_withheld_one(run, tmp_path, withheld)
 
 def test_intervals_are_those_of_predictions_with_the_same_inputs(run, new):
     predictor, cohort = Predictor.from_run(run, "concat"), Cohort.from_csv(new)
-    each, table = predictor.estimate_folds(cohort).density, predictor.predict(cohort, level=0.8)
+    each, table = predictor.estimate_folds(cohort).each, predictor.predict(cohort, level=0.8)
     everything = run.predictions.query("model == 'concat'").assign(inputs="image+record")
     scored = pd.concat([run.inputs, everything])
     for row, seen in enumerate(SEEN):
@@ -211,7 +211,7 @@ def test_a_gap_that_training_never_met_is_filled_in_and_one_that_it_met_or_withh
             Cohort.from_table(table, roles=whole.roles, images=images)
         )
 
-    filled, marked = said(plain, np.nan).density, said(run, np.nan).density
+    filled, marked = said(plain, np.nan).each, said(run, np.nan).each
     for fold in range(2):
         np.testing.assert_allclose(filled[fold], said(plain, weight[fold]).density[fold], atol=1e-6)
         assert np.abs(marked[fold] - said(run, weight[fold]).density[fold]).min() > 1e-6

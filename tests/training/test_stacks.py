@@ -111,7 +111,7 @@ def test_a_predictor_of_the_stack_is_whole_alone(run, tmp_path):
     for fold in range(2):
         weights = _weights(run.folder, replace(JOB, fold=fold))
         for name, one in (("concat", concat), ("ridge", ridge)):
-            expected[fold] += weights[name] * one.estimate_folds(cohort).density[fold]
+            expected[fold] += weights[name] * one.estimate_folds(cohort).each[fold]
     found = stack.predict(cohort)
     np.testing.assert_allclose(found["prediction"], expected.mean(axis=0), atol=1e-6)
     saved = stack.save(tmp_path / "model")

@@ -77,7 +77,8 @@ def compare_command(
         images: folder of the radiographs or CT volumes.
         masks: folder of masks named by radiograph id, PNG or NIfTI, or truth/REGION of simulated radiographs.
         config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
-        models: names of the models, e.g. xattn concat image_only metadata_only ridge boosted_trees.
+        models: names of the models, e.g. xattn concat image_only metadata_only ridge boosted_trees, or with a backbone
+            of its own image_only@resnet50.
         folds: number of folds (10).
         repeats: repetitions of the cross-validation with other folds (1).
         seed: seed of folds, weights, batches and augmentation (0).
@@ -156,13 +157,17 @@ def _print_run(run: Run) -> None:
     from xattn_bmd.models.fusions.named import is_fusion
     from xattn_bmd.models.network import capacity_table
     from xattn_bmd.models.origin import bone_encoder_note
+    from xattn_bmd.report.class_text import class_comparison_text
     from xattn_bmd.report.tables import comparison_table
     from xattn_bmd.report.write import reports, write_report
     from xattn_bmd.training.registry import uses_images
     from xattn_bmd.training.study import reference_of
 
-    tables = run.metrics(), run.screening(), run.comparisons()
-    print(comparison_table(*tables, optimistic=run.optimistic, simulated=run.simulated))
+    said = {"optimistic": run.optimistic, "simulated": run.simulated}
+    if run.classes:
+        print(class_comparison_text(run.metrics(), run.comparisons(), **said))
+    else:
+        print(comparison_table(run.metrics(), run.screening(), run.comparisons(), **said))
     sizes = capacity_table(run.config.model, fusions=filter(is_fusion, run.config.models))
     if sizes:
         print("parameters of the fusion part: " + ", ".join(f"{name} {size:,}" for name, size in sizes.items()))

@@ -21,7 +21,7 @@ def predict_command(
     workers: int = 1,
     scheduler: str | None = None,
 ) -> None:
-    """Estimate density, T-score and WHO class of every radiograph of a table or folder, however long.
+    """Estimate density, T-score and WHO class, or the learned classes, of every radiograph of a table or folder.
 
     The same command continues a killed run.  Radiographs that cannot be estimated are listed in NAME.problems.csv
     beside the output, counted, and no error: the others are finished, and the same command would not change them.
@@ -33,7 +33,7 @@ def predict_command(
         out: CSV file to write; an existing one is replaced when the new one is finished.
         images: folder of a table's radiographs.
         config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
-        level: wanted coverage of the intervals.
+        level: wanted coverage of the intervals; not read for classes.
         workers: processes on this machine; 1 works in threads of this one.
         scheduler: address of a running dask scheduler, tcp://HOST:PORT.
     """
@@ -101,21 +101,25 @@ def evaluate_command(
 
     Args:
         predictor: RUN/MODEL of a finished comparison, or a saved predictor.
-        cohort: the clinical table (CSV) with measured densities.
+        cohort: the clinical table (CSV) with measured densities or classes.
         out: folder to write; it must not exist.
         images: folder of the radiographs.
         config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
     """
     from xattn_bmd import Cohort, Predictor, evaluate
     from xattn_bmd.bone.reference import get_reference
+    from xattn_bmd.report.class_text import class_drop_text
     from xattn_bmd.report.drop import drop_text
     from xattn_bmd.report.write import reports
 
     opened = Cohort.from_csv(cohort, images=images, config=config)
     loaded = Predictor.load(predictor)
     evaluation = evaluate(loaded, opened, out=out)
-    reported = reports(get_reference(loaded.reference))
-    print(drop_text(evaluation.drop(), simulated=evaluation.simulated, volumetric=not reported))
+    reported = bool(evaluation.classes) or reports(get_reference(loaded.reference))
+    if evaluation.classes:
+        print(class_drop_text(evaluation.drop(), simulated=evaluation.simulated))
+    else:
+        print(drop_text(evaluation.drop(), simulated=evaluation.simulated, volumetric=not reported))
     _print_image_encoder(loaded)
     if reported:
         print(f"report: {evaluation.report()}")

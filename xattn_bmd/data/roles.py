@@ -22,7 +22,7 @@ from xattn_bmd.data.checks.role_values import (
     text_of,
 )
 from xattn_bmd.data.target_roles import ClassRole as ClassRole
-from xattn_bmd.data.target_roles import Target, target_of
+from xattn_bmd.data.target_roles import DensityUnit, Target, target_of
 from xattn_bmd.data.target_roles import TargetRole as TargetRole
 from xattn_bmd.errors import ConfigError
 from xattn_bmd.types import VariableSchema
@@ -126,6 +126,11 @@ class CohortRoles:
     def classes(self) -> tuple[str, ...]:
         """Names of the target's classes; empty where it is a density, or there is none."""
         return self.target.classes if self.target else ()
+
+    @property
+    def unit(self) -> DensityUnit | None:
+        """Unit of the measured density; None where the target is a class, or there is none."""
+        return self.target.unit if isinstance(self.target, TargetRole) else None
 
     @property
     def columns(self) -> tuple[str, ...]:

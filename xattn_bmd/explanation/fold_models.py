@@ -45,7 +45,7 @@ class Explained:
             model: model of a run; None takes the run's first model that looks at radiographs.
 
         Raises:
-            RunError: if there is no such model, or it is a stack, which has no picture of its own.
+            RunError: if there is no such model, it predicts classes, or it is a stack, which has no picture of its own.
         """
         if isinstance(source, str | Path):
             source = load_run(source) if (Path(source) / CONFIG).is_file() else Predictor.load(source)
@@ -56,6 +56,11 @@ class Explained:
             raise RunError(
                 f"A heat map belongs to one network, but {predictor.model!r} is a stack; explain its members "
                 f"{', '.join(members)} instead."
+            )
+        if predictor.classes:
+            raise RunError(
+                f"Explanations here are of a density, but {predictor.model!r} predicts the classes "
+                f"{', '.join(predictor.classes)}; give a model of density."
             )
         return cls(predictor, _plan_of(predictor))
 

@@ -100,7 +100,7 @@ def _picture(opened: OpenedCohort, arrays: Arrays, row: int) -> Section:
 def _estimate(opened: OpenedCohort, density: float, row: int) -> Section:
     predictor, measured = opened.explained.predictor, float(opened.cohort.targets[row])
     reference = get_reference(predictor.reference)
-    width = error_quantile(predictor.development.residuals.size)
+    width = error_quantile(predictor.density_development.residuals.size)
     t, low, high = (float(t_score(value, reference=reference)) for value in (density, density - width, density + width))
     held_out = not bool(opened.models[:, row].all())
     terms = (

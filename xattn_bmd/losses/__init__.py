@@ -1,1 +1,1 @@
-"""Training losses: on density, on masks, and how the two are weighed."""
+"""Training losses: on density, on classes, on masks, and how the two are weighed."""

@@ -7,9 +7,8 @@ patient; β ≈ 0.03-0.1 g/cm² makes it quadratic for small errors and linear f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, TypeAlias, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -17,29 +16,9 @@ from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 from torch import Tensor
 
-from xattn_bmd.config import HeadName, LossName, TrainingConfig, Weighting
+from xattn_bmd.config import Weighting
 from xattn_bmd.errors import ConfigError
 from xattn_bmd.types import HEAD_QUANTILES
-
-
-class Predicted(Protocol):
-    """What a loss compares with the target, g/cm²; a network's output is one."""
-
-    @property
-    def density(self) -> Tensor:
-        """``(B,)`` density."""
-
-    @property
-    def sd(self) -> Tensor | None:
-        """``(B,)`` SD, or None."""
-
-    @property
-    def quantiles(self) -> Tensor | None:
-        """``(B, 3)`` quantiles at :data:`~xattn_bmd.types.HEAD_QUANTILES`, or None."""
-
-
-Loss: TypeAlias = Callable[[Predicted, Tensor, Tensor], Tensor]
-"""``(predicted, target (B,), weight (B,)) → scalar``."""
 
 BAND_WEIGHTS = (2.0, 1.5, 1.0)
 """Osteoporosis, osteopenia, normal: our choice, mild because n is small; the source states no numbers."""
@@ -55,7 +34,7 @@ KNOTS = 64
 SAME = 1e-6
 """Densities closer than this, in g/cm², count as one."""
 
-WEIGHTINGS = get_args(Weighting)
+WEIGHTINGS = tuple(name for name in get_args(Weighting) if name != "class_frequency")
 
 
 def weighted_smooth_l1(prediction: Tensor, target: Tensor, weight: Tensor, *, beta: float) -> Tensor:
@@ -136,48 +115,6 @@ def pinball(quantiles: Tensor, target: Tensor) -> Tensor:
     share = torch.tensor(HEAD_QUANTILES, device=quantiles.device)
     error = target[:, None] - quantiles
     return torch.maximum(share * error, (share - 1.0) * error).mean()
-
-
-def build_loss(config: TrainingConfig) -> Loss:
-    """Return the training loss that a configuration names.
-
-    Only ``weighted_smooth_l1`` uses the weights; ``smooth_l1``, ``mse`` and ``mae`` count every patient alike,
-    ``balanced_mse`` is balanced by the batch's own densities, and ``gaussian_nll`` and ``pinball`` count alike too:
-    weights that follow the target would make SD and quantiles those of a population in which low densities are commoner
-    than they are.
-
-    Raises:
-        ConfigError: if the name is unknown or β is not positive.
-
-    Example:
-        >>> from xattn_bmd.models.heads import Estimate
-        >>> loss = build_loss(TrainingConfig(loss="mae"))
-        >>> round(float(loss(Estimate(torch.tensor([0.9])), torch.tensor([0.8]), torch.ones(1))), 3)
-        0.1
-    """
-    if not config.beta > 0:
-        raise ConfigError(f"The width beta of Smooth L1 is positive, but {config.beta} g/cm² was given; take 0.05.")
-    losses: dict[LossName, Loss] = {
-        "weighted_smooth_l1": lambda p, t, w: weighted_smooth_l1(p.density, t, w, beta=config.beta),
-        "smooth_l1": lambda p, t, w: torch.nn.functional.smooth_l1_loss(p.density, t, beta=config.beta),
-        "mse": lambda p, t, w: torch.nn.functional.mse_loss(p.density, t),
-        "mae": lambda p, t, w: torch.nn.functional.l1_loss(p.density, t),
-        "balanced_mse": lambda p, t, w: balanced_mse(p.density, t, noise=BALANCED_NOISE),
-        "gaussian_nll": lambda p, t, w: gaussian_nll(p.density, _given(p.sd, "gaussian"), t),
-        "pinball": lambda p, t, w: pinball(_given(p.quantiles, "quantile"), t),
-    }
-    if config.loss not in losses:
-        raise ConfigError(f"A loss is one of {', '.join(losses)}, but {config.loss!r} was given; choose one.")
-    return losses[config.loss]
-
-
-def _given(part: Tensor | None, head: HeadName) -> Tensor:
-    if part is None:
-        raise ConfigError(
-            f"The losses gaussian_nll and pinball score what a head says beside the density, but no {head} head gave "
-            f"it; build the network with head={head!r}."
-        )
-    return part
 
 
 @dataclass(frozen=True, kw_only=True)

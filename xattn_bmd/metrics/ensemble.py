@@ -22,7 +22,7 @@ _SAME = 12
 def soft_vote(
     predictions: pd.DataFrame,
     *,
-    models: Sequence[str] | None = None,
+    members: Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
     name: str = "soft_vote",
 ) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def soft_vote(
 
     Args:
         predictions: a table of class predictions (:mod:`xattn_bmd.metrics.class_predictions`).
-        models: its members; None takes all models of the table.
+        members: its models; None takes all of the table.
         classes: all classes in their order; None takes those of the columns ``probability_CLASS``, in theirs.
         name: what the ensemble is called in the column ``model``.
 
@@ -50,7 +50,7 @@ def soft_vote(
         >>> soft_vote(table)["prediction"].item(), hard_vote(table)["prediction"].item()
         ('old', 'fresh')
     """
-    first, stacked, _ = _members(predictions, models, classes, name)
+    first, stacked, _ = _members(predictions, members, classes, name)
     names = named_classes(predictions, classes)
     mean = stacked.mean(axis=0)
     return _voted(first, names, name, probabilities=mean, chosen=np.round(mean, _SAME).argmax(axis=1))
@@ -59,7 +59,7 @@ def soft_vote(
 def hard_vote(
     predictions: pd.DataFrame,
     *,
-    models: Sequence[str] | None = None,
+    members: Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
     name: str = "hard_vote",
 ) -> pd.DataFrame:
@@ -70,7 +70,7 @@ def hard_vote(
 
     Args:
         predictions: as in :func:`soft_vote`; a member votes for its ``prediction``.
-        models: its members; None takes all models of the table.
+        members: its models; None takes all of the table.
         classes: all classes in their order; None takes those of the columns ``probability_CLASS``, in theirs.
         name: what the ensemble is called in the column ``model``.
 
@@ -80,7 +80,7 @@ def hard_vote(
     Raises:
         MetricError: if the table cannot be scored, a member is unknown, there are fewer than two, or the name is taken.
     """
-    first, stacked, votes = _members(predictions, models, classes, name)
+    first, stacked, votes = _members(predictions, members, classes, name)
     names = named_classes(predictions, classes)
     leading = votes == votes.max(axis=1, keepdims=True)
     chosen = np.where(leading, np.round(stacked.mean(axis=0), _SAME), -1.0).argmax(axis=1)
@@ -88,13 +88,13 @@ def hard_vote(
 
 
 def _members(
-    predictions: pd.DataFrame, models: Sequence[str] | None, classes: Sequence[str] | None, name: str
+    predictions: pd.DataFrame, given: Sequence[str] | None, classes: Sequence[str] | None, name: str
 ) -> tuple[pd.DataFrame, NDArray[np.float64], NDArray[np.float64]]:
     """Return the first member's rows, all members' probabilities (M, N, K) and the votes for each class (N, K)."""
     checked = validate_class_predictions(predictions, classes=classes)
     names = named_classes(predictions, classes)
     known = list(dict.fromkeys(checked["model"]))
-    members = known if models is None else list(models)
+    members = known if given is None else list(given)
     _require_members(members, known, name)
     key = ["radiograph_id", "repeat"]
     first = checked[checked["model"] == members[0]].reset_index(drop=True)

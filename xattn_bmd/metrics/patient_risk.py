@@ -62,8 +62,10 @@ def patient_risks(predictions: pd.DataFrame, *, positive: str, developed: pd.Dat
         )
     groups = patients.groupby(["model", "repeat", "fold"], sort=False)
     scored = [
-        _recalibrated(rows, patients=patients, source=source, model=str(model), repeat=int(repeat), fold=int(fold))
-        for (model, repeat, fold), rows in groups
+        _recalibrated(
+            rows, others=_fitting_patients(rows, patients=patients, source=source), developed=source is not None
+        )
+        for _, rows in groups
     ]
     return pd.concat(scored).sort_index()[list(PATIENT_RISK_COLUMNS)]
 
@@ -86,20 +88,23 @@ def _combined(predictions: pd.DataFrame, positive: str) -> pd.DataFrame:
     return found.assign(risk=-np.expm1(found["spared"])).drop(columns="spared")
 
 
-def _recalibrated(
-    rows: pd.DataFrame, *, patients: pd.DataFrame, source: pd.DataFrame | None, model: str, repeat: int, fold: int
-) -> pd.DataFrame:
-    if source is None:
-        others = patients[(patients["model"] == model) & (patients["repeat"] == repeat) & (patients["fold"] != fold)]
-    else:
-        others = source[source["model"] == model]
+def _fitting_patients(rows: pd.DataFrame, *, patients: pd.DataFrame, source: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the patients on whom the risks of one model in one fold are recalibrated."""
+    own = rows.iloc[0]
+    if source is not None:
+        return source[source["model"] == own["model"]]
+    same = (patients["model"] == own["model"]) & (patients["repeat"] == own["repeat"])
+    return patients[same & (patients["fold"] != own["fold"])]
+
+
+def _recalibrated(rows: pd.DataFrame, *, others: pd.DataFrame, developed: bool) -> pd.DataFrame:
     if others["positive"].nunique() < 2:
         return rows.assign(recalibrated=np.nan, on="")
     from sklearn.linear_model import LogisticRegression
 
     fitted = LogisticRegression().fit(_logit(others["risk"]), others["positive"])
     return rows.assign(
-        recalibrated=fitted.predict_proba(_logit(rows["risk"]))[:, 1], on=OTHER_FOLDS if source is None else DEVELOPMENT
+        recalibrated=fitted.predict_proba(_logit(rows["risk"]))[:, 1], on=DEVELOPMENT if developed else OTHER_FOLDS
     )
 
 

@@ -1,8 +1,8 @@
-"""The whole network: encode the image, encode the record, fuse, predict a density."""
+"""The whole network: encode the image, encode the record, fuse, predict a density or classes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,8 +15,9 @@ from xattn_bmd.errors import ModelError
 from xattn_bmd.models.averaging import mean_estimate
 from xattn_bmd.models.fusion import Attention, Fusion, parameter_count
 from xattn_bmd.models.fusions import FUSIONS
+from xattn_bmd.models.fusions.backbone_names import model_config
 from xattn_bmd.models.fusions.named import fusion_named
-from xattn_bmd.models.heads import HEADS, Estimate, Head
+from xattn_bmd.models.heads import Estimate, Head, build_head
 from xattn_bmd.models.image import ImageEncoder
 from xattn_bmd.models.mask_head import UNetMaskHead
 from xattn_bmd.models.metadata import VariableEncoder
@@ -29,7 +30,7 @@ class Output(NamedTuple):
     """What a network predicts.
 
     Attributes:
-        density: ``(B,)`` g/cm².
+        density: ``(B,)`` g/cm²; NaN from a head of classes.
         attention: attention between image and record, or None for a fusion without any.
         sd: ``(B,)`` g/cm² of a Gaussian head, or None.
         quantiles: ``(B, 3)`` g/cm², 5, 50 and 95 % of a quantile head, or None.
@@ -89,7 +90,7 @@ class FusionNetwork(nn.Module):
         *,
         with_mask: bool = False,
     ) -> Output:
-        """Predict the density of each patient.
+        """Predict the density, or the classes, of each patient.
 
         Args:
             image: ``(B, 1, H, W)`` in 0-1, bone bright, or ``(B, S, H, W)`` of CT volumes; may be None for a fusion
@@ -117,7 +118,8 @@ class FusionNetwork(nn.Module):
         estimate: Estimate = self.head(fused.vector)
         if fused.second is not None:
             estimate = mean_estimate(estimate, self.head(fused.second))
-        return Output(estimate.density, fused.attention, estimate.sd, estimate.quantiles, mask_B1HW)
+        density_B, sd_B, quantiles_B3, log_BK = estimate
+        return Output(density_B, fused.attention, sd_B, quantiles_B3, mask_B1HW, log_BK)
 
     def segment(self, image: Tensor) -> Tensor:
         """Return the probability ``(B, 1, H, W)`` that each pixel of some images lies inside the mask.
@@ -160,19 +162,21 @@ def build_network(
     fusion: str | type[Fusion],
     schema: VariableSchema,
     config: ModelConfig,
-    target_mean: float,
-    target_sd: float,
+    target_mean: float = 0.0,
+    target_sd: float = 1.0,
+    class_shares: Sequence[float] = (),
     weights_follow: bool = False,
 ) -> FusionNetwork:
     """Return a new network; its weights follow torch's current seed.
 
     Args:
         fusion: a name in :data:`~xattn_bmd.models.fusions.FUSIONS`, ``package.module.ClassName`` of your own class
-            (:mod:`~xattn_bmd.models.fusions.named`), or a class.
+            (:mod:`~xattn_bmd.models.fusions.named`), either with ``@BACKBONE`` behind it, or a class.
         schema: the clinical variables.
         config: backbone, sizes and head.
-        target_mean: mean density of the training folds, g/cm².
-        target_sd: standard deviation of the density of the training folds, g/cm².
+        target_mean: mean density of the training folds, g/cm²; not read by a head of classes.
+        target_sd: standard deviation of the density of the training folds, g/cm²; as the mean.
+        class_shares: share of each class in the training folds, in the order of the classes; read by a head of classes.
         weights_follow: True where the caller loads all weights afterwards, so that a frozen trunk may be new.
 
     Raises:
@@ -189,6 +193,7 @@ def build_network(
         (torch.Size([2]), torch.Size([2, 3, 4, 3, 4]))
     """
     kind = fusion_named(fusion) if isinstance(fusion, str) else fusion
+    config = model_config(fusion, config) if isinstance(fusion, str) else config
     if kind.uses_variables and len(schema.names) < kind.fewest_variables:
         raise ModelError(
             f"The fusion {fusion!r} needs at least {kind.fewest_variables} clinical variables, but {len(schema.names)} "
@@ -201,7 +206,7 @@ def build_network(
         image_encoder = _image_encoder(config)
     if kind.uses_variables:
         variable_encoder = VariableEncoder(schema, width=config.width, dropout=config.dropout)
-    head = HEADS[config.head](width=config.width, dropout=config.dropout, target_mean=target_mean, target_sd=target_sd)
+    head = build_head(config, target_mean=target_mean, target_sd=target_sd, class_shares=class_shares)
     network = FusionNetwork(
         image_encoder=image_encoder,
         variable_encoder=variable_encoder,

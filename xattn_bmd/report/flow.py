@@ -36,16 +36,17 @@ class FlowStep(NamedTuple):
     note: str
 
 
-def flow(cohort_record: Mapping[str, Any], predictions: pd.DataFrame) -> list[FlowStep]:
+def flow(cohort_record: Mapping[str, Any], predictions: pd.DataFrame, *, target: str = "density") -> list[FlowStep]:
     """Return the steps from the image folder to the analysis.
 
     Args:
         cohort_record: content of a run's ``cohort.json``; what it lacks is not recorded.  Empty for a predictions table
             that came without a run: then only the last step is known, and its note says so.
         predictions: a predictions table.
+        target: what a radiograph needs beside its picture.
 
     Returns:
-        Four steps: in the image folder, with a row in the clinical table, with density and picture, analysed.
+        Four steps: in the image folder, with a row in the clinical table, with target and picture, analysed.
 
     Example:
         >>> import pandas as pd
@@ -67,7 +68,7 @@ def flow(cohort_record: Mapping[str, Any], predictions: pd.DataFrame) -> list[Fl
             patients if rows == usable else None,
             _lost(folder, rows, "without a row in the table"),
         ),
-        FlowStep("With density and picture", usable, patients, _lost(rows, usable, "without density or picture")),
+        FlowStep(f"With {target} and picture", usable, patients, _lost(rows, usable, f"without {target} or picture")),
         FlowStep("Analysed", analysed, owners, lost),
     ]
 

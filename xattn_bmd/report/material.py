@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from xattn_bmd.bone.tscore import WHO_THRESHOLDS
 from xattn_bmd.report.evidence import Evidence
@@ -53,6 +53,17 @@ LABELS = {
     "rule_out": "ruled out",
 }
 """Names of metrics in headings."""
+
+
+class Captioned(Protocol):
+    """What a table of models needs to know of a report."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models, in the order of the table."""
+
+    def caption(self, text: str, *, counted: str = "") -> str:
+        """Return a caption that ends with n and with what is simulated."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -142,8 +142,8 @@ def _open_run(folder: Path, *, reference: str | None, record: str | Path | None)
             f"A finished run folder holds {PREDICTIONS}, but {folder} does not; let the comparison finish, or give the "
             "table's own path."
         )
-    config_text = _text(folder / CONFIG)
-    config, cohort = _yaml(folder / CONFIG), _json(folder / COHORT)
+    config_text = read_text_file(folder / CONFIG)
+    config, cohort = read_yaml(folder / CONFIG), read_json(folder / COHORT)
     roles = (cohort or {}).get("roles", {})
     named = reference or (config or {}).get("reference") or roles.get("reference")
     table = read_predictions(folder / PREDICTIONS)
@@ -157,14 +157,14 @@ def _open_run(folder: Path, *, reference: str | None, record: str | Path | None)
         unmatched=own.unmatched,
         simulated=(cohort or {}).get("simulated"),
         protocol=(config or {}).get("protocol"),
-        plan=_json(folder / PLAN),
+        plan=read_json(folder / PLAN),
         config=config,
         config_text=config_text,
-        environment=_json(folder / ENVIRONMENT),
+        environment=read_json(folder / ENVIRONMENT),
         cohort=cohort,
         attention=_attention(folder / ATTENTION),
         inputs=_inputs(folder / INPUTS),
-        masks=_table(folder / MASKS),
+        masks=read_plain_table(folder / MASKS),
         carried=_carried(folder, cohort or {}),
     )
 
@@ -194,7 +194,7 @@ def _calibration(path: Path, predictions: pd.DataFrame) -> Calibration | None:
 
 
 def _attention(path: Path) -> pd.DataFrame | None:
-    table = _table(path)
+    table = read_plain_table(path)
     missing = set() if table is None else {"model", "repeat", "fold", "variable", "attention", "n"} - set(table.columns)
     if missing:
         raise RunError(f"{path.name} has a column {sorted(missing)[0]}, but it is missing; restore the file.")
@@ -210,15 +210,17 @@ def _inputs(path: Path) -> pd.DataFrame | None:
 def _carried(folder: Path, cohort: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     if cohort.get("validation") != "external":
         return {}
-    found = {name: _table(folder / f"{name}.csv") for name in CARRIED}
+    found = {name: read_plain_table(folder / f"{name}.csv") for name in CARRIED}
     return {name: table for name, table in found.items() if table is not None}
 
 
-def _text(path: Path) -> str:
+def read_text_file(path: Path) -> str:
+    """Return the text of a file; empty where there is none."""
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def _table(path: Path) -> pd.DataFrame | None:
+def read_plain_table(path: Path) -> pd.DataFrame | None:
+    """Return a CSV file of a run; None where there is none."""
     import pandas as pd
 
     if not path.is_file():
@@ -230,18 +232,20 @@ def _table(path: Path) -> pd.DataFrame | None:
         raise RunError(f"{path.name} is a CSV file in UTF-8, but it cannot be read as one; restore it.") from cause
 
 
-def _json(path: Path) -> Mapping[str, Any] | None:
+def read_json(path: Path) -> Mapping[str, Any] | None:
+    """Return the content of a JSON file of a run; None where there is none."""
     try:
-        return _mapping(json.loads(_text(path) or "null"), path)
+        return _mapping(json.loads(read_text_file(path) or "null"), path)
     except ValueError as cause:
         raise RunError(f"{path.name} of a run is JSON, but it is damaged ({cause}); restore it.") from cause
 
 
-def _yaml(path: Path) -> Mapping[str, Any] | None:
+def read_yaml(path: Path) -> Mapping[str, Any] | None:
+    """Return the content of a YAML file of a run; None where there is none."""
     import yaml
 
     try:
-        return _mapping(yaml.safe_load(_text(path)), path)
+        return _mapping(yaml.safe_load(read_text_file(path)), path)
     except yaml.YAMLError as cause:
         raise RunError(f"{path.name} of a run is YAML, but it is damaged; restore it.") from cause
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xattn_bmd.atomic import atomic_folder, atomic_write
 from xattn_bmd.bone.reference import Reference
 from xattn_bmd.errors import RunError
 from xattn_bmd.metrics.intervals import REPLICATES
 from xattn_bmd.models.origin import saw_simulated_hips
-from xattn_bmd.report.evidence import Evidence, gather
+from xattn_bmd.report.classes.contents import class_contents
+from xattn_bmd.report.classes.source import classes_of, refuse_reference
+from xattn_bmd.report.contents import Contents
+from xattn_bmd.report.evidence import gather
 from xattn_bmd.report.figures.save import save_figure
 from xattn_bmd.report.html import Page, page_html
 from xattn_bmd.report.material import Material
@@ -36,7 +40,10 @@ from xattn_bmd.report.sections import (
     uncertainty,
     utility,
 )
-from xattn_bmd.report.source import ReportSource, open_source
+from xattn_bmd.report.source import open_source
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PAGE, FILES = "report.html", "report"
 SIMULATED = "SIMULATED radiographs: these numbers say nothing about patients."
@@ -90,7 +97,7 @@ def write_report(
     tables (CSV).  The same source gives the same bytes.  An earlier report in the same place is replaced.
 
     Args:
-        path: a finished run folder, or a predictions table.
+        path: a finished run folder, or a predictions table; of classes, a finished run or evaluation.
         out: folder to write in; the run folder itself, or ``NAME-report`` beside a table, by default.
         reference: name of the reference population; a run knows its own.
         record: CSV file of clinical variables with ``radiograph_id``.
@@ -106,6 +113,27 @@ def write_report(
         ConfigError: if the reference is not known.
         MetricError: if the table or the record cannot be used.
     """
+    if classes := classes_of(Path(path)):
+        refuse_reference(reference)
+        contents = class_contents(Path(path), classes=classes, record=record, seed=seed, replicates=replicates)
+    else:
+        contents = _density_contents(path, reference, record, seed=seed, replicates=replicates)
+    folder = _folder(contents.path, out)
+    # The files come first: whoever finds the page finds all that it was made with.
+    fresh = folder / f".{FILES}-new"
+    _clear(fresh)
+    with atomic_folder(fresh) as files:
+        drawings = {picture.name: _saved(picture, files / "figures") for picture in pictures(contents.sections)}
+        _save_tables(contents.tables, files / "tables")
+        page = page_html(_page(contents, drawings))
+    _replace(fresh, folder / FILES)
+    atomic_write(folder / PAGE, page)
+    return folder / PAGE
+
+
+def _density_contents(
+    path: str | Path, reference: str | None, record: str | Path | None, *, seed: int, replicates: int
+) -> Contents:
     source = open_source(path, reference=reference, record=record)
     if not reports(source.reference):
         raise RunError(
@@ -114,30 +142,27 @@ def write_report(
         )
     evidence = gather(source, seed=seed, replicates=replicates)
     material = Material(source=source, evidence=evidence)
-    sections = tuple(make(material) for make in SECTIONS)
-    folder = _folder(source, out)
-    # The files come first: whoever finds the page finds all that it was made with.
-    fresh = folder / f".{FILES}-new"
-    _clear(fresh)
-    with atomic_folder(fresh) as files:
-        drawings = {picture.name: _saved(picture, files / "figures") for picture in pictures(sections)}
-        _save_tables(evidence, files / "tables")
-        page = page_html(_page(material, sections, drawings))
-    _replace(fresh, folder / FILES)
-    atomic_write(folder / PAGE, page)
-    return folder / PAGE
+    return Contents(
+        path=source.path,
+        title="Bone mineral density from radiographs: evaluation report",
+        subtitle=f"{', '.join(material.models)}; {material.counted}",
+        sections=tuple(make(material) for make in SECTIONS),
+        tables=evidence.tables(),
+        simulated=source.simulated,
+        optimistic=source.optimistic,
+        image_encoder=source.image_encoder,
+    )
 
 
-def _folder(source: ReportSource, out: str | Path | None) -> Path:
-    folder = source.path if source.path.is_dir() else source.path.with_name(f"{source.path.stem}-report")
+def _folder(path: Path, out: str | Path | None) -> Path:
+    folder = path if path.is_dir() else path.with_name(f"{path.stem}-report")
     folder = Path(out) if out is not None else folder
     if folder.exists() and not folder.is_dir():
         raise RunError(f"A report is written into a folder, but {folder} is a file; choose another --out.")
     return folder
 
 
-def _page(material: Material, sections: tuple[Section, ...], drawings: dict[str, str]) -> Page:
-    source = material.source
+def _page(source: Contents, drawings: dict[str, str]) -> Page:
     banners = [
         *([("alarm", SIMULATED)] if source.simulated else []),
         *([("alarm", OPTIMISTIC)] if source.optimistic else []),
@@ -146,10 +171,10 @@ def _page(material: Material, sections: tuple[Section, ...], drawings: dict[str,
         ("plain", NOT_FOR_DIAGNOSIS),
     ]
     return Page(
-        title="Bone mineral density from radiographs: evaluation report",
-        subtitle=f"{', '.join(material.models)}; {material.counted}",
+        title=source.title,
+        subtitle=source.subtitle,
         banners=tuple(banners),
-        sections=sections,
+        sections=source.sections,
         drawings=drawings,
         made_with=f"Made with xattn-bmd {_version()} from tables alone; figures and tables lie in the folder {FILES}.",
     )
@@ -181,9 +206,9 @@ def labelled(svg: str, label: str) -> str:
     return svg.replace('<svg role="img"', f'<svg role="img" aria-label={quoteattr(label)}', 1)
 
 
-def _save_tables(evidence: Evidence, folder: Path) -> None:
+def _save_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
     folder.mkdir(parents=True)
-    for name, table in evidence.tables().items():
+    for name, table in tables.items():
         if len(table.columns):
             (folder / f"{name}.csv").write_text(table.to_csv(index=False), encoding="utf-8")
 

@@ -15,6 +15,7 @@ from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.errors import ConfigError
 from xattn_bmd.models.fusion import Fusion
+from xattn_bmd.models.fusions.backbone_names import fusion_part, own_backbone
 from xattn_bmd.models.fusions.named import fusion_name
 from xattn_bmd.search.constraints import Constraints, opened_constraints
 from xattn_bmd.search.files import (
@@ -135,6 +136,11 @@ def tune(
         protocol=None,
         plan=plan,
     )
+    if cohort.roles.classes:
+        raise ConfigError(
+            "A search is judged by errors of density, but the cohort's target is a class; compare its models with "
+            "`compare`."
+        )
     check_worker_request(workers=workers, scheduler=scheduler)
     _check_settings(settings, trials=trials, inner_folds=inner_folds)
     chosen.check(settings)
@@ -168,6 +174,12 @@ def _chosen_space(
     elif not opened.models:
         opened = opened.with_models((DEFAULT_MODEL,))
     stacks = [name for name in opened.models if members_of(name)]
+    named = [name for name in opened.models if own_backbone(name) is not None]
+    if named:
+        raise ConfigError(
+            f"The backbone of a trial is the setting model.backbone, but {named[0]!r} names one; give "
+            f"{fusion_part(named[0])!r}, and the backbone in the settings or the space."
+        )
     if stacks:
         raise ConfigError(f"A trial fits one model, but the stack {stacks[0]!r} was given; name its members alone.")
     return opened

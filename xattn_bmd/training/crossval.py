@@ -16,7 +16,7 @@ from xattn_bmd.training.cropping import asked_crop, cropped
 from xattn_bmd.training.fits.stacking import members_of
 from xattn_bmd.training.kept_memory import freed_memory_kept
 from xattn_bmd.training.registry import uses_images
-from xattn_bmd.training.request import check_networks, check_request, settled_config
+from xattn_bmd.training.request import check_classes, check_networks, check_request, settled_config
 from xattn_bmd.training.runs.begin import locked, open_run
 from xattn_bmd.training.runs.fold_store import fold_folder, is_finished, write_fold
 from xattn_bmd.training.runs.predictor_file import write_predictors
@@ -109,6 +109,7 @@ def compare(
     check_request(cohort, settings, workers=workers if scheduler is None else 2)
     plan = plan or _make_plan(cohort, settings)
     plan.check_fits(cohort)
+    check_classes(cohort, plan, protocol=settings.protocol)
     check_networks(cohort, settings)
     folder = Path(cache) if cache else default_cache_folder()
     needs_images = any(uses_images(name) for name in settings.models)
@@ -145,7 +146,7 @@ def _fit_all(shared: SharedStudy, out: Path, bar: FitProgress, *, workers: int, 
             write_fold(fold_folder(out, job), stack_fold(out, job, key=shared.key(job)))
             bar.end(job)
     if open_jobs or not has_results(out, config=config):
-        write_results(out, jobs=jobs, config=config, plan=study.plan, simulated=study.cohort.roles.simulated)
+        write_results(out, jobs=jobs, config=config, plan=study.plan, roles=study.cohort.roles)
 
 
 def _make_plan(cohort: Cohort, config: CompareConfig) -> FoldPlan:

@@ -19,20 +19,23 @@ import pandas as pd
 from xattn_bmd.atomic import atomic_folder
 from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.data.cache_folder import default_cache_folder
-from xattn_bmd.data.checks.problem import listed
 from xattn_bmd.data.cohort import Cohort
-from xattn_bmd.errors import CohortError, RunError
+from xattn_bmd.data.roles import ClassRole
+from xattn_bmd.errors import RunError
+from xattn_bmd.metrics.class_predictions import read_class_predictions
 from xattn_bmd.metrics.predictions import read_predictions
 from xattn_bmd.metrics.tables.comparisons import comparisons_table
 from xattn_bmd.models.origin import NO_IMAGES
 from xattn_bmd.report.write import write_report
 from xattn_bmd.training.environment import environment
+from xattn_bmd.training.external_checks import check_cohort, check_predictors, refuse_pictures, require_same_inputs
+from xattn_bmd.training.external_classes import DROP, class_predictions, class_tables
+from xattn_bmd.training.external_drop import external_drop
 from xattn_bmd.training.external_tables import (
     Carried,
     external_agreement,
     external_coverage,
     external_decision_curve,
-    external_drop,
     external_metrics,
     external_screening,
     external_triage,
@@ -40,12 +43,12 @@ from xattn_bmd.training.external_tables import (
 from xattn_bmd.training.prediction.development import Development
 from xattn_bmd.training.prediction.fold_estimates import FoldEstimates
 from xattn_bmd.training.prediction.predictor import Predictor
+from xattn_bmd.training.runs.result_tables import CONFUSION
 from xattn_bmd.training.runs.run import COHORT, ENVIRONMENT, PREDICTIONS, RECORD
 from xattn_bmd.training.runs.run_record import cohort_facts, pictures_digest, record_table
 from xattn_bmd.types import PREDICTION_COLUMNS, UNIT_COLUMN
 
 REPLICATES = 2000
-DROP = "drop.csv"
 
 
 @dataclass(frozen=True)
@@ -55,23 +58,48 @@ class Evaluation:
     Attributes:
         folder: where its tables lie.
         simulated: whether the radiographs of either cohort are simulated.
+        classes: names of the classes; empty for a density.
     """
 
     folder: Path
     simulated: bool
+    classes: tuple[str, ...] = ()
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """Estimates beside measured densities, one row per radiograph and model."""
+        """Estimates beside measured densities or true classes, one row per radiograph and model."""
+        if self.classes:
+            return read_class_predictions(self.folder / PREDICTIONS, classes=self.classes)
         return read_predictions(self.folder / PREDICTIONS)
 
     def metrics(self) -> pd.DataFrame:
-        """Regression metrics of every model, with patient-bootstrap 95 % intervals."""
+        """Regression metrics of every model, or metrics of each class, with patient-bootstrap 95 % intervals."""
         return pd.read_csv(self.folder / "metrics.csv")
 
     def screening(self) -> pd.DataFrame:
-        """Screening metrics at T = -1 and -2.5 of the reference that the predictor was developed with."""
+        """Screening metrics at T = -1 and -2.5 of the reference that the predictor was developed with.
+
+        Raises:
+            RunError: if the predictors are of classes.
+        """
+        if self.classes:
+            raise RunError(
+                f"Screening cuts a density at a T-score, but {self.folder} is of the classes "
+                f"{', '.join(self.classes)}; ask for metrics() or confusion()."
+            )
         return pd.read_csv(self.folder / "screening.csv")
+
+    def confusion(self) -> pd.DataFrame:
+        """Confusion matrix of every model: counts by true and predicted class.
+
+        Raises:
+            RunError: if the predictors are of a density.
+        """
+        if not self.classes:
+            raise RunError(
+                f"A confusion table is that of classes, but {self.folder} is of a density; ask for screening()."
+            )
+        return pd.read_csv(self.folder / CONFUSION)
 
     def report(self) -> Path:
         """Write ``report.html`` with internal beside external results, and ``report/`` with the same as files."""
@@ -95,20 +123,22 @@ def evaluate(
 
     Args:
         predictor: one or several predictors with different names and one reference population.
-        cohort: radiographs with measured densities in the predictor's unit, and the same clinical variables.
+        cohort: radiographs with measured densities in the predictor's unit, or with classes, and the same clinical
+            variables.
         out: folder to make; it appears when it is complete.
         cache: folder of decoded images; None takes the user's cache folder.
         seed: seed of the bootstrap.
         replicates: number of bootstrap replicates.
 
     Returns:
-        The evaluation: predictions, metrics, screening, agreement, triage, decision curve,
-        conformal, drop and comparisons as CSV, and
-        what describes the cohort and the machine.
+        The evaluation: predictions, metrics, screening, agreement, triage, decision curve, conformal, drop and
+        comparisons (of classes: predictions, metrics, confusion, drop and comparisons) as CSV, and what describes the
+        cohort and the machine.
 
     Raises:
-        CohortError: if the cohort has problems, lacks a density, measures in another unit or with another reference, or
-            holds a patient or a picture of a development cohort (pictures are looked for where a predictor sees them).
+        CohortError: if the cohort has problems, lacks a density or has other classes, measures in another unit or with
+            another reference, or holds a patient or a picture of a development cohort (pictures are looked for where a
+            predictor sees them).
         LocaliseError: where predictors crop, as :meth:`Predictor.cropped`, or if their localiser was fitted on people
             of the cohort.
         RunError: if the folder exists, the predictors cannot be compared, or the disk is full.
@@ -117,18 +147,18 @@ def evaluate(
     target = Path(out)
     if target.exists():
         raise RunError(f"An evaluation is written to a new folder, but {target} exists; choose another name.")
-    _check_predictors(predictors)
+    check_predictors(predictors)
     cohort = cohort.in_id_order()
     for one in predictors:
-        _check_cohort(one, cohort)
+        check_cohort(one, cohort)
         if one.crop_stage is not None:
             one.crop_stage.refuse_fitted_on(cohort, cache=Path(cache) if cache else default_cache_folder())
     estimates = {one.model: one.estimate_folds(cohort, cache=cache, require_target=True) for one in predictors}
     for one in predictors:
-        _require_same_inputs(one, estimates[one.model], cohort)
+        require_same_inputs(one, estimates[one.model], cohort)
     pictures = {name: content for each in estimates.values() for name, content in each.pictures.items()}
     for one in predictors:
-        _refuse_pictures(one, pictures)
+        refuse_pictures(one, pictures)
     simulated = cohort.roles.simulated or any(one.simulated for one in predictors)
     tables = _tables(predictors, cohort, estimates, seed=seed, replicates=replicates)
     with atomic_folder(target) as folder:
@@ -139,16 +169,27 @@ def evaluate(
         record_table(cohort).to_csv(folder / RECORD, index=False)
         (folder / COHORT).write_text(_json(_description(predictors, cohort, estimates)))
         (folder / ENVIRONMENT).write_text(_json(environment(image_encoder=_image_encoders(predictors))))
-    return Evaluation(target, simulated)
+    return Evaluation(target, simulated, cohort.roles.classes)
 
 
 def _tables(
     predictors: Sequence[Predictor], cohort: Cohort, estimates: dict[str, FoldEstimates], *, seed: int, replicates: int
 ) -> dict[str, pd.DataFrame]:
+    target = predictors[0].roles.target
+    if isinstance(target, ClassRole):
+        developments = {one.model: one.development for one in predictors}
+        predictions = class_predictions(cohort, estimates, classes=target.classes)
+        return class_tables(predictions, developments, target=target, seed=seed, replicates=replicates)
+    return _density_tables(predictors, cohort, estimates, seed=seed, replicates=replicates)
+
+
+def _density_tables(
+    predictors: Sequence[Predictor], cohort: Cohort, estimates: dict[str, FoldEstimates], *, seed: int, replicates: int
+) -> dict[str, pd.DataFrame]:
     predictions = _predictions(cohort, estimates)
     reference = get_reference(predictors[0].reference)
     carried = {
-        one.model: Carried(_development(one, estimates[one.model]), estimates[one.model].density) for one in predictors
+        one.model: Carried(_development(one, estimates[one.model]), estimates[one.model].each) for one in predictors
     }
     against = "concat" if "concat" in carried else predictors[0].model
     metrics = external_metrics(predictions, seed=seed, replicates=replicates)
@@ -165,11 +206,13 @@ def _tables(
         "comparisons.csv": comparisons_table(
             predictions, reference=reference, against=against, seed=seed, replicates=replicates
         ),
-        DROP: external_drop(metrics, screening, carried),
+        DROP: external_drop([metrics, screening], {model: one.development for model, one in carried.items()}),
     }
 
 
 def _predictions(cohort: Cohort, estimates: dict[str, FoldEstimates]) -> pd.DataFrame:
+    if classes := cohort.roles.classes:
+        return class_predictions(cohort, estimates, classes=classes)
     shared = {
         "radiograph_id": list(cohort.radiograph_ids),
         "patient_id": list(cohort.patient_ids),
@@ -179,78 +222,16 @@ def _predictions(cohort: Cohort, estimates: dict[str, FoldEstimates]) -> pd.Data
         "target": cohort.targets,
     }
     parts = [
-        pd.DataFrame({**shared, "model": model, "prediction": each.density.mean(axis=0)})
+        pd.DataFrame({**shared, "model": model, "prediction": each.each.mean(axis=0)})
         for model, each in estimates.items()
     ]
     table = pd.concat(parts, ignore_index=True)[list(PREDICTION_COLUMNS)]
-    unit = None if cohort.roles.target is None else cohort.roles.target.unit
+    unit = cohort.roles.unit
     return table if unit == "g/cm2" else table.assign(**{UNIT_COLUMN: unit})
-
-
-def _check_predictors(predictors: Sequence[Predictor]) -> None:
-    names = [one.model for one in predictors]
-    if not names or len(set(names)) < len(names):
-        raise RunError(
-            f"An evaluation takes one or more predictors with different names, but {', '.join(names) or 'none'} was "
-            "given; evaluate two predictors of one name in two folders."
-        )
-    references = sorted({one.reference for one in predictors})
-    if len(references) > 1:
-        raise RunError(
-            f"Predictors that are evaluated together share their reference population, but they have "
-            f"{', '.join(references)}; evaluate them in separate folders."
-        )
-
-
-def _check_cohort(predictor: Predictor, cohort: Cohort) -> None:
-    """Refuse a cohort on which the thresholds would mean something else, or whose patients were in training."""
-    roles = cohort.roles
-    unit = get_reference(predictor.reference).unit
-    if roles.target is None or roles.target.unit != unit:
-        found = "no target" if roles.target is None else roles.target.unit
-        kind = "areal density in g/cm2 (DXA)" if unit == "g/cm2" else "volumetric density in mg/cm3 (QCT)"
-        raise CohortError(
-            f"An evaluation needs measured {kind}, but the cohort declares {found}; add the "
-            "column and its role, or use `predict`."
-        )
-    if roles.reference is not None and roles.reference != predictor.reference:
-        raise CohortError(
-            f"Thresholds are carried over unchanged, with the reference {predictor.reference}, but the cohort declares "
-            f"{roles.reference}; put its densities on the same device scale and declare that reference."
-        )
-    pairs = zip(cohort.radiograph_ids, cohort.patient_ids, strict=True)
-    known = [name for name, patient in pairs if predictor.development.seen.has_patient(patient)]
-    if known:
-        raise CohortError(
-            f"External validation takes patients who were not in training, but the patient of {listed(known)} was in "
-            f"the development cohort of {predictor.model}; remove those rows (if another hospital only happens to use "
-            "the same patient ids, put the site's name before its own)."
-        )
-
-
-def _require_same_inputs(predictor: Predictor, estimates: FoldEstimates, cohort: Cohort) -> None:
-    """Refuse a cohort of which a model saw more of some radiographs than of others: nothing internal is like it."""
-    first = estimates.inputs[0]
-    others = {name: seen for name, seen in zip(cohort.radiograph_ids, estimates.inputs, strict=True) if seen != first}
-    if others:
-        raise CohortError(
-            f"An evaluation is of radiographs of which the same inputs are known, for internal errors are, but "
-            f"{predictor.model} saw {' and '.join(dict.fromkeys(others.values()))} of {listed(list(others))} and "
-            f"{first} of the others; evaluate each kind into a folder of its own."
-        )
 
 
 def _development(predictor: Predictor, estimates: FoldEstimates) -> Development:
     return predictor.development_with(estimates.inputs[0])
-
-
-def _refuse_pictures(predictor: Predictor, pictures: dict[str, str]) -> None:
-    known = [name for name, content in pictures.items() if predictor.development.seen.has_picture(content)]
-    if known:
-        raise CohortError(
-            f"External validation takes pictures that were not in training, but {listed(known)} shows the very same "
-            f"picture as a radiograph of the development cohort of {predictor.model}; remove those rows."
-        )
 
 
 def _description(
@@ -262,13 +243,18 @@ def _description(
         "validation": "external",
         **facts,
         "simulated": cohort.roles.simulated or any(one.simulated for one in predictors),
-        "roles": facts["roles"] | {"reference": predictors[0].reference},
+        "roles": facts["roles"] | ({} if predictors[0].classes else {"reference": predictors[0].reference}),
         "predictors": [_predictor_description(one) | {"inputs": estimates[one.model].inputs[0]} for one in predictors],
     }
 
 
 def _predictor_description(predictor: Predictor) -> dict[str, Any]:
     development = predictor.development
+    target: dict[str, Any] = (
+        {"target_mean": development.target_mean, "target_sd": development.target_sd}
+        if isinstance(development, Development)
+        else {"classes": dict(development.counts)}
+    )
     return {
         "model": predictor.model,
         "plan_hash": development.seen.salt,
@@ -276,8 +262,7 @@ def _predictor_description(predictor: Predictor) -> dict[str, Any]:
         "image_encoder": predictor.image_encoder,
         "radiographs": development.n,
         "patients": development.patients,
-        "target_mean": development.target_mean,
-        "target_sd": development.target_sd,
+        **target,
     }
 
 

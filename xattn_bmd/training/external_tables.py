@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from xattn_bmd.bone.reference import Reference
 from xattn_bmd.bone.tscore import WHO_THRESHOLDS
 from xattn_bmd.metrics.conformal import cv_plus_interval
-from xattn_bmd.metrics.independent import independent_difference
 from xattn_bmd.metrics.intervals import (
     Draws,
     Interval,
@@ -32,17 +31,10 @@ from xattn_bmd.metrics.tables.layout import NAN, POOLED, frame, interval_reason,
 from xattn_bmd.metrics.tables.regression import metrics_table
 from xattn_bmd.metrics.tables.screening import screening_table
 from xattn_bmd.metrics.tables.triage import CARRIED_OVER, triage_table
-from xattn_bmd.training.prediction.development import Development, InternalValue, pooled_values
+from xattn_bmd.training.external_drop import EXTERNAL
+from xattn_bmd.training.prediction.development import Development
 
-EXTERNAL = "external cohort, patient bootstrap 95 % (BCa)"
 CV_PLUS = "cv_plus"
-CHANGE_METHOD = "external - internal, independent samples (Zou and Donner 2008)"
-
-DROP_COLUMNS = (
-    *("model", "metric", "threshold", "average", "internal", "internal_low", "internal_high"),
-    *("external", "external_low", "external_high", "change", "change_low", "change_high"),
-    *("n_internal", "n_external", "method"),
-)
 
 
 class Carried(NamedTuple):
@@ -167,62 +159,6 @@ def external_coverage(
                 }
             )
     return frame(rows, CONFORMAL_COLUMNS)
-
-
-def external_drop(metrics: pd.DataFrame, screening: pd.DataFrame, carried: Mapping[str, Carried]) -> pd.DataFrame:
-    """Return internal beside external, metric by metric.
-
-    ``change`` is external minus internal.  Its interval treats the cohorts as independent samples and rests on the two
-    patient-bootstrap intervals alone, see :func:`~xattn_bmd.metrics.independent.independent_difference`; there is none
-    where one of the two is missing.
-
-    Args:
-        metrics: from :func:`external_metrics`.
-        screening: from :func:`external_screening`.
-        carried: each predictor's side.
-
-    Returns:
-        One row per (model, metric, threshold, average) with :data:`DROP_COLUMNS`.
-    """
-    rows = [
-        row
-        for model, each in carried.items()
-        for table in (metrics, screening)
-        for row in _drop_rows(table[table["model"] == model], each.development)
-    ]
-    return frame(rows, DROP_COLUMNS)
-
-
-def _drop_rows(table: pd.DataFrame, development: Development) -> Iterator[dict[str, Any]]:
-    internal = {_key(value): value for value in development.internal}
-    for outside in pooled_values(table, method=EXTERNAL):
-        if _key(outside) not in internal:
-            continue
-        inside = internal[_key(outside)]
-        ends = [Interval(one.low, one.high) for one in (outside, inside)]
-        change = independent_difference(outside.value, ends[0], inside.value, ends[1])
-        yield {
-            "model": table["model"].iloc[0],
-            "metric": outside.metric,
-            "threshold": outside.threshold,
-            "average": outside.average,
-            "internal": inside.value,
-            "internal_low": inside.low,
-            "internal_high": inside.high,
-            "external": outside.value,
-            "external_low": outside.low,
-            "external_high": outside.high,
-            "change": outside.value - inside.value,
-            "change_low": change.low,
-            "change_high": change.high,
-            "n_internal": development.n,
-            "n_external": table["n"].iloc[0],
-            "method": CHANGE_METHOD,
-        }
-
-
-def _key(value: InternalValue) -> tuple[str, str, str]:
-    return value.metric, f"{value.threshold:g}", value.average
 
 
 def _models(predictions: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

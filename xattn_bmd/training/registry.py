@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from xattn_bmd.config import CompareConfig
 from xattn_bmd.errors import ModelError
 from xattn_bmd.models.fusions import FUSIONS
+from xattn_bmd.models.fusions.backbone_names import fusion_part, own_backbone
 from xattn_bmd.models.fusions.named import fusion_named, is_fusion
 from xattn_bmd.models.origin import NO_IMAGES, weights_origin
 from xattn_bmd.training.fits.stacking import check_stack, members_of
@@ -38,7 +39,7 @@ def check_models(names: Iterable[str]) -> None:
         if members_of(name):
             check_stack(name, names)
         elif is_fusion(name):
-            fusion_named(name)
+            _check_backbone(name, sees=fusion_named(name).uses_image)
         elif name not in model_names():
             near = difflib.get_close_matches(name, model_names(), n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
@@ -46,6 +47,14 @@ def check_models(names: Iterable[str]) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ModelError(f"Each model is compared once, but {repeated} was given twice; remove the repetition.")
+
+
+def _check_backbone(name: str, *, sees: bool) -> None:
+    if own_backbone(name) is not None and not sees:
+        raise ModelError(
+            f"A backbone looks at radiographs, but {name!r} names one for {fusion_part(name)}, which sees the clinical "
+            f"record alone; give {fusion_part(name)}."
+        )
 
 
 def uses_images(name: str) -> bool:
@@ -70,9 +79,10 @@ def image_encoder_origin(config: CompareConfig, models: Iterable[str]) -> str:
         >>> image_encoder_origin(CompareConfig(), ["ridge"])
         'none: no model looks at radiographs'
     """
-    if not any(map(uses_images, models)):
-        return NO_IMAGES
-    return weights_origin(backbone=config.model.backbone, weights=config.model.weights)
+    parts = [part for name in models for part in (members_of(name) or (name,)) if uses_images(part)]
+    trunks = [own_backbone(part) or config.model.backbone for part in parts]
+    each = [weights_origin(backbone=name, weights=config.model.weights) for name in dict.fromkeys(trunks)]
+    return "; ".join(each) or NO_IMAGES
 
 
 def _listed() -> str:

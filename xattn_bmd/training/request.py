@@ -13,6 +13,7 @@ from xattn_bmd.data.checks.flip import check_flip
 from xattn_bmd.data.checks.volume_files import require_kind
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.folds import FoldPlan
+from xattn_bmd.data.target_roles import ClassRole
 from xattn_bmd.data.variables import VariableEncoder
 from xattn_bmd.errors import CohortError, ConfigError, FoldPlanError, ModelError
 from xattn_bmd.models.fusion import Fusion
@@ -26,6 +27,7 @@ from xattn_bmd.training.fits.tabular import TABULAR
 from xattn_bmd.training.fits.trainer import check_devices
 from xattn_bmd.training.registry import check_models, uses_images
 from xattn_bmd.training.study import reference_of
+from xattn_bmd.training.target_settings import settled_target
 from xattn_bmd.types import Variables
 
 DEFAULT_REFERENCES: dict[Unit, str] = {"g/cm2": "lunar_femoral_neck_white_female", "mg/cm3": QCT_SPINE.name}
@@ -46,7 +48,7 @@ def settled_config(
     """Return all settings of a comparison, with nothing left for later to choose.
 
     Args:
-        cohort: it may name the reference population.
+        cohort: its target is a density or a class, and it may name the reference population.
         base: settings of a preset or a file.
         models: as given to ``compare``, classes become their names; None keeps the base's, and so for the others.
         folds: number of folds.
@@ -56,7 +58,7 @@ def settled_config(
         plan: the user's own plan, which sets folds and repeats.
 
     Raises:
-        ConfigError: if the accelerator is unknown or absent.
+        ConfigError: if the accelerator is unknown or absent, or head, loss or weighting are for another kind of target.
         FoldPlanError: if the plan has another number of folds or repeats than asked for.
     """
     device = torch_device(base.training.accelerator)
@@ -67,9 +69,9 @@ def settled_config(
         repeats=base.repeats if repeats is None else repeats,
         seed=base.seed if seed is None else seed,
         protocol=protocol or base.protocol,
-        reference=base.reference or cohort.roles.reference or DEFAULT_REFERENCES[_unit(cohort)],
         training=replace(base.training, precision=settled_precision(base.training.precision, device)),
     )
+    wanted = settled_target(wanted, cohort.roles, default_reference=DEFAULT_REFERENCES[_unit(cohort)])
     if plan is None:
         return wanted
     for name, asked, planned in (("folds", folds, plan.folds), ("repeats", repeats, plan.repeats)):
@@ -82,7 +84,7 @@ def settled_config(
 
 
 def _unit(cohort: Cohort) -> Unit:
-    return "g/cm2" if cohort.roles.target is None else cohort.roles.target.unit
+    return cohort.roles.unit or "g/cm2"
 
 
 def _name(model: str | type[Fusion]) -> str:
@@ -103,7 +105,8 @@ def check_request(cohort: Cohort, config: CompareConfig, *, workers: int) -> Non
         ModelError: if a model is unknown or the cohort has nothing for it.
     """
     check_models(config.models)
-    _check_unit(cohort, reference_of(config))
+    if not isinstance(cohort.roles.target, ClassRole):
+        _check_unit(cohort, reference_of(config))
     check_devices(config.training, workers=workers)
     check_flip(config.training.augment.flip, cohort.roles)
     if any(uses_images(name) for name in config.models):
@@ -113,7 +116,17 @@ def check_request(cohort: Cohort, config: CompareConfig, *, workers: int) -> Non
             f"model.mask_head={config.model.mask_head!r} learns from masks of the cohort's radiographs, but it has "
             "none; give masks=FOLDER with the cohort (files named by radiograph id), or set mask_head to 'none'."
         )
+    if cohort.roles.classes and (config.model.image_dropout or config.model.record_dropout):
+        raise ConfigError(
+            "Results without the picture or the record are made for a density, but the target is a class and "
+            "model.image_dropout or model.record_dropout is above 0; set both to 0."
+        )
     stacks = [name for name in config.models if members_of(name)]
+    if stacks and cohort.roles.classes:
+        raise ConfigError(
+            f"A stack is a weighted mean of densities, but the target is a class and {stacks[0]!r} was given; leave it "
+            "out, and let the finished models vote: soft_vote(run.predictions)."
+        )
     if stacks and config.protocol == "paper":
         raise ConfigError(
             f"The weights of a stack are fitted on the inner validation part, which the protocol 'paper' has not, but "
@@ -152,6 +165,24 @@ def _check_image_model(cohort: Cohort, config: CompareConfig) -> None:
         )
 
 
+def check_classes(cohort: Cohort, plan: FoldPlan, *, protocol: Protocol) -> None:
+    """Refuse a plan of which a training part lacks a class: nothing there could learn it.
+
+    Raises:
+        FoldPlanError: naming fold and class.
+    """
+    place = dict(zip(cohort.radiograph_ids, cohort.targets, strict=True))
+    for repeat in range(plan.repeats):
+        for fold in range(plan.folds):
+            met = {place[name] for name in plan.split(repeat, fold, protocol).train}
+            for code, name in enumerate(cohort.roles.classes):
+                if code not in met:
+                    raise FoldPlanError(
+                        f"Every training part holds radiographs of each class, but that of repeat {repeat}, fold "
+                        f"{fold} has none that is {name!r}; use fewer folds, or join classes."
+                    )
+
+
 def check_networks(cohort: Cohort, config: CompareConfig) -> None:
     """Build each network and show it one empty picture, so that a misfit is refused before anything is written.
 
@@ -166,6 +197,9 @@ def check_networks(cohort: Cohort, config: CompareConfig) -> None:
         for name in config.models:
             if is_fusion(name):
                 network = build_network(
-                    fusion=name, schema=cohort.schema, config=config.model, target_mean=0.0, target_sd=1.0
+                    fusion=name,
+                    schema=cohort.schema,
+                    config=config.model,
+                    class_shares=(1.0,) * len(cohort.roles.classes),
                 )
                 network.eval()(picture, record)

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from xattn_bmd.bone.reference import Unit, get_reference
-from xattn_bmd.config import CompareConfig
+from xattn_bmd.config import CompareConfig, ModelConfig
 from xattn_bmd.data.cache import ImageCache, cached_images
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.datamodule import cohort_images
 from xattn_bmd.data.dataset import CohortImages
 from xattn_bmd.data.folds import FoldPlan
-from xattn_bmd.data.masks.opened import cohort_masks
+from xattn_bmd.data.masks.opened import CohortMasks, cohort_masks
+from xattn_bmd.models.fusions.backbone_names import model_config, own_backbone
 from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.fits.memory import BatchParts
 from xattn_bmd.training.maps.frozen import frozen_features
+from xattn_bmd.training.registry import uses_images
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Study:
         if "images" not in self.__dict__:
             self.__dict__["cache"] = self._open_cache(decoded)
             self.__dict__["images"] = self._open_images(encoded)
+            for name in filter(uses_images, self.config.models):
+                self.images_of(name)
         return self.images
 
     @cached_property
@@ -82,26 +86,50 @@ class Study:
         """In how many parts this process's device takes a batch."""
         return BatchParts()
 
+    def images_of(self, model: str) -> CohortImages:
+        """Return what the network of a model sees of the radiographs: the maps of its own frozen trunk.
+
+        Args:
+            model: name of a model, which may name a backbone.
+        """
+        own = model_config(model, self.config.model)
+        if own == self.config.model or not self._stores_maps:
+            return self.images
+        others: dict[str, CohortImages] = self.__dict__.setdefault("_others", {})
+        if own.backbone not in others:
+            others[own.backbone] = self._with_maps(own, None)
+        return others[own.backbone]
+
+    @property
+    def _stores_maps(self) -> bool:
+        """Whether maps of frozen trunks are stored; a mask head needs the finer maps too, which are not."""
+        return self.config.model.freeze != "none" and self.config.model.mask_head == "none"
+
     def _open_cache(self, progress: Callable[[int, int], None] | None) -> ImageCache:
         paths, image = self.cohort.image_paths, self.config.image
         return cached_images(paths, image=image, folder=self.cache_folder, progress=progress)
 
     def _open_images(self, progress: Callable[[int, int], None] | None) -> CohortImages:
-        masks = cohort_masks(self.cohort, self.cache, image=self.config.image, folder=self.cache_folder)
-        plain = cohort_images(self.cohort, self.cache, masks=masks)
-        if self.config.model.freeze == "none" or self.config.model.mask_head != "none":
-            return plain  # a mask head needs the finer maps too, which are not stored
+        shared = any(own_backbone(name) is None for name in self.config.models if uses_images(name))
+        if self._stores_maps and shared:
+            return self._with_maps(self.config.model, progress)
+        return cohort_images(self.cohort, self.cache, masks=self._masks())
+
+    def _masks(self) -> CohortMasks | None:
+        return cohort_masks(self.cohort, self.cache, image=self.config.image, folder=self.cache_folder)
+
+    def _with_maps(self, model: ModelConfig, progress: Callable[[int, int], None] | None) -> CohortImages:
         maps = frozen_features(
-            plain.pictures,
+            cohort_images(self.cohort, self.cache).pictures,
             keys=self.cache.picture_keys,
-            model=self.config.model,
+            model=model,
             augmentation=self.config.training.augment,
             seed=self.config.seed,
             device=torch_device(self.config.training.accelerator),
             folder=self.cache_folder,
             progress=progress,
         )
-        return cohort_images(self.cohort, self.cache, features=maps, masks=masks)
+        return cohort_images(self.cohort, self.cache, features=maps, masks=self._masks())
 
 
 def rows_of(cohort: Cohort, radiograph_ids: tuple[str, ...]) -> list[int]:

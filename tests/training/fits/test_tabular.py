@@ -6,7 +6,8 @@ from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import Ridge
 
 from xattn_bmd.training.fits import tabular
-from xattn_bmd.training.fits.tabular import TABULAR, TabularData, fit_tabular
+from xattn_bmd.training.fits.tabular import TABULAR, fit_tabular
+from xattn_bmd.training.fits.tabular_model import TabularData
 
 
 def _data(n=120, k=6, seed=0):

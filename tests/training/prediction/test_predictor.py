@@ -188,7 +188,7 @@ def test_a_predictor_of_an_older_run_says_how_to_write_it_anew(run, tmp_path):
 @pytest.mark.parametrize("model", ["ridge", "xattn"])
 def test_interval_is_cv_plus_as_written_down_in_its_definition(run, new_cohort, model, level):
     predictor = Predictor.from_run(run, model)
-    each = predictor.estimate_folds(new_cohort).density
+    each = predictor.estimate_folds(new_cohort).each
     scored = run.predictions[run.predictions["model"] == model]
     residual = (scored["target"] - scored["prediction"]).abs().to_numpy()
     centres = each[scored["fold"].to_numpy()]
@@ -283,7 +283,7 @@ def test_a_frozen_trunk_is_run_once_for_all_folds_and_nothing_changes(frozen_run
     assert len({id(network.image_encoder.trunk) for network in networks}) == 1
     calls = []
     next(networks[0].image_encoder.trunk.children()).register_forward_hook(lambda *_: calls.append(1))
-    once = predictor.estimate_folds(new_cohort).density
+    once = predictor.estimate_folds(new_cohort).each
     assert len(calls) == 1
     cache = _cache(new_cohort, predictor.image, tmp_path)
     for density, estimator in zip(once, predictor.estimators, strict=True):
@@ -293,11 +293,11 @@ def test_a_frozen_trunk_is_run_once_for_all_folds_and_nothing_changes(frozen_run
 def test_folds_whose_trunks_differ_do_not_share_them(frozen_run, new_cohort):
     predictor = Predictor.from_run(frozen_run, "concat")
     name = next(name for name in predictor.estimators[1].tensors if name.endswith("trunk.conv1.0.weight"))
-    before = predictor.estimate_folds(new_cohort).density
+    before = predictor.estimate_folds(new_cohort).each
     predictor.estimators[1].tensors[name] = predictor.estimators[1].tensors[name] * 2
     other = Ensemble.build(predictor.estimators)
     assert not other.shares_map
-    changed = replace(predictor, estimators=other.estimators).estimate_folds(new_cohort).density
+    changed = replace(predictor, estimators=other.estimators).estimate_folds(new_cohort).each
     np.testing.assert_allclose(changed[[0, 2]], before[[0, 2]], atol=1e-6)
     assert np.abs(changed[1] - before[1]).max() > 1e-6
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from xattn_bmd.explanation.heat.layer_gradient import map_and_gradient
 from xattn_bmd.explanation.heat.seen import Answer, Scalar, Seen
+from xattn_bmd.models.heads import scaled
 from xattn_bmd.models.network import FusionNetwork
 
 
@@ -44,7 +45,7 @@ def grad_cam_plus_plus(
     map_BChw, gradient = map_and_gradient(
         answer, network.image_encoder.project, seen.looked_at(), seen.variables, into=True
     )
-    unit = float(network.head.target_sd) if target == "density" else 1.0
+    unit = float(scaled(network.head).target_sd) if target == "density" else 1.0
     return plus_plus_heat(map_BChw, gradient / unit).float()
 
 

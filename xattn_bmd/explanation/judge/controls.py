@@ -18,7 +18,7 @@ from torch import Tensor
 
 from xattn_bmd.errors import ModelError
 from xattn_bmd.explanation.heat.seen import Seen
-from xattn_bmd.models.heads import HEADS, Head
+from xattn_bmd.models.heads import HEADS, Head, scaled
 from xattn_bmd.models.layout import channels_last
 from xattn_bmd.models.network import FusionNetwork, build_network
 from xattn_bmd.seeds import derive_seed
@@ -51,8 +51,8 @@ def random_network(estimator: Estimator, *, seed: int, keep_frozen: bool = False
             schema=estimator.encoder.schema,
             config=replace(estimator.network, weights="none"),
             weights_follow=True,
-            target_mean=float(first.head.target_mean),
-            target_sd=float(first.head.target_sd),
+            target_mean=float(scaled(first.head).target_mean),
+            target_sd=float(scaled(first.head).target_sd),
         )
     if keep_frozen:
         encoder = first.image_encoder
@@ -100,7 +100,7 @@ def head_of_random_labels(
     wanted = torch.from_numpy(dealt).float().to(vectors[0].device)
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
-        mean, sd = float(like.target_mean), float(like.target_sd)
+        mean, sd = float(scaled(like).target_mean), float(scaled(like).target_sd)
         head = HEADS[like.name](width=vectors[0].shape[1], dropout=dropout, target_mean=mean, target_sd=sd)
         head = head.to(vectors[0].device).train()
         optimiser = torch.optim.Adam(head.parameters(), lr=_RATE)

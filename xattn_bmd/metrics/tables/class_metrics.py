@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xattn_bmd.metrics.auroc import weighted_auroc
 from xattn_bmd.metrics.class_predictions import ClassGrid, class_grid
@@ -79,13 +80,28 @@ def class_metrics_table(
     return table if ordered else table[table["metric"] != "weighted_kappa"].reset_index(drop=True)
 
 
-def _rows(grid: ClassGrid, model: str, draws: Draws) -> Iterator[dict[str, Any]]:
+def class_statistics(grid: ClassGrid, model: str, draws: Draws) -> dict[tuple[str, str], Resampled]:
+    """Return every metric of one model by (class, metric), with its bootstrap.
+
+    Args:
+        grid: class predictions.
+        model: one of its models.
+        draws: draws of its patients.
+    """
+    sums = _drawn_cells(grid, model, draws)
+    rates = one_against_rest_accuracy(sums, classes=grid.classes) | rates_from_cells(sums, classes=grid.classes)
+    return _areas(grid, model, draws) | {key: split_draws(values, draws) for key, values in rates.items()}
+
+
+def _drawn_cells(grid: ClassGrid, model: str, draws: Draws) -> NDArray[np.float64]:
     predicted = grid.predictions[model]
     cells = confusion_cells(np.broadcast_to(grid.target, predicted.shape), predicted, n_classes=len(grid.classes))
-    sums = sums_of_draws(cells.mean(axis=0), draws, grid.patients)
-    reasons = undefined_class_rates(sums[0], classes=grid.classes)
-    rates = one_against_rest_accuracy(sums, classes=grid.classes) | rates_from_cells(sums, classes=grid.classes)
-    found = _areas(grid, model, draws) | {key: split_draws(values, draws) for key, values in rates.items()}
+    return sums_of_draws(cells.mean(axis=0), draws, grid.patients)
+
+
+def _rows(grid: ClassGrid, model: str, draws: Draws) -> Iterator[dict[str, Any]]:
+    reasons = undefined_class_rates(_drawn_cells(grid, model, draws)[0], classes=grid.classes)
+    found = class_statistics(grid, model, draws)
     shared = {"model": model, "n": len(grid.target), "patients": grid.n_patients}
     for (name, metric), statistic in found.items():
         absent = reasons.get((name, "sensitivity")) or reasons.get((name, "specificity")) or ""

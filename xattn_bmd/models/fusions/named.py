@@ -37,23 +37,28 @@ from typing import Any
 from xattn_bmd.errors import ModelError
 from xattn_bmd.models.fusion import Fusion
 from xattn_bmd.models.fusions import FUSIONS
+from xattn_bmd.models.fusions.backbone_names import fusion_part
 
 
 def is_fusion(name: str) -> bool:
     """Tell whether a name is that of a fusion: of this package, or, with a dot, of a class of your own.
 
+    Its backbone may follow: :mod:`~xattn_bmd.models.fusions.backbone_names`.
+
     Example:
-        >>> is_fusion("xattn"), is_fusion("my_fusions.ProductFusion"), is_fusion("ridge")
-        (True, True, False)
+        >>> is_fusion("xattn"), is_fusion("my_fusions.ProductFusion"), is_fusion("ridge"), is_fusion("late@resnet50")
+        (True, True, False, True)
     """
-    return name in FUSIONS or ("." in name and "+" not in name)
+    own = fusion_part(name)
+    return "+" not in name and (own in FUSIONS or "." in own)
 
 
 def fusion_named(name: str) -> type[Fusion]:
     """Return the class of a fusion.
 
     Args:
-        name: a name in :data:`~xattn_bmd.models.fusions.FUSIONS`, or ``package.module.ClassName``.
+        name: a name in :data:`~xattn_bmd.models.fusions.FUSIONS`, or ``package.module.ClassName``; what follows ``@``
+            is not read.
 
     Raises:
         ModelError: if there is none of that name, or it cannot be imported here.
@@ -64,6 +69,7 @@ def fusion_named(name: str) -> type[Fusion]:
         >>> fusion_named("xattn_bmd.models.fusions.late.LateFusion").__name__
         'LateFusion'
     """
+    name = fusion_part(name)
     if "." in name:
         return _own(name)
     if name not in FUSIONS:
@@ -114,7 +120,7 @@ def source_digest(name: str) -> str | None:
         >>> source_digest("xattn") is None
         True
     """
-    if name in FUSIONS or not is_fusion(name):
+    if fusion_part(name) in FUSIONS or not is_fusion(name):
         return None
     kind: Any = fusion_named(name)  # hashable, though not by its type
     return _source_digest(kind)

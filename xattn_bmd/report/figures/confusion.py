@@ -1,7 +1,8 @@
-"""Measured against predicted WHO class."""
+"""Measured against predicted class."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,14 +19,17 @@ CLASSES = ("normal", "osteopenia", "osteoporosis")
 
 
 @look()
-def confusion(confusion: pd.DataFrame, *, model: str) -> Figure:
+def confusion(confusion: pd.DataFrame, *, model: str, classes: Sequence[str] = CLASSES) -> Figure:
     """Draw the radiographs of each measured class by predicted class, with the share of the measured class.
 
     Args:
         confusion: the confusion table; counts are means over repeats.
         model: one of its models.
+        classes: all classes in their order.
     """
-    counts = class_counts(confusion[confusion["model"] == model], rows="true_class", columns="predicted_class")
+    counts = class_counts(
+        confusion[confusion["model"] == model], rows="true_class", columns="predicted_class", classes=classes
+    )
     if counts.sum() == 0:
         return sentence(f"No confusion matrix: {shorten(model)} has no classes.")
     figure = new_figure(3.6)
@@ -37,22 +41,24 @@ def confusion(confusion: pd.DataFrame, *, model: str) -> Figure:
         text = f"{count_text(count)}\n{100 * shares[row, column]:.0f} %" if totals[row, 0] else "0"
         color = "white" if shares[row, column] > 0.55 else "black"
         axes.text(column, row, text, ha="center", va="center", color=color)
-    name_classes(axes)
+    name_classes(axes, classes)
     axes.set(xlabel="predicted class", ylabel="measured class")
     with_title(figure, f"{shorten(model)}: {count_text(float(counts.sum()))} radiographs, % of measured class")
     return figure
 
 
-def class_counts(table: pd.DataFrame, *, rows: str, columns: str) -> NDArray[np.float64]:
-    """Return the counts of a table by two WHO classes, (3, 3); combinations that it lacks count 0."""
+def class_counts(
+    table: pd.DataFrame, *, rows: str, columns: str, classes: Sequence[str] = CLASSES
+) -> NDArray[np.float64]:
+    """Return the counts of a table by two of K classes, (K, K); combinations that it lacks count 0."""
     sums = table.groupby([rows, columns])["count"].sum()
-    return np.array([[float(sums.get((row, column), 0.0)) for column in CLASSES] for row in CLASSES])
+    return np.array([[float(sums.get((row, column), 0.0)) for column in classes] for row in classes])
 
 
-def name_classes(axes: Axes) -> None:
-    """Write the class names on both axes of a 3 x 3 matrix, and draw no frame."""
-    axes.set_xticks(range(len(CLASSES)), CLASSES)
-    axes.set_yticks(range(len(CLASSES)), CLASSES)
+def name_classes(axes: Axes, classes: Sequence[str] = CLASSES) -> None:
+    """Write the class names on both axes of a square matrix, and draw no frame."""
+    axes.set_xticks(range(len(classes)), classes)
+    axes.set_yticks(range(len(classes)), classes)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 

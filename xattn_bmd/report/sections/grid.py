@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from xattn_bmd.report.material import Material, label, one
+from xattn_bmd.report.material import Captioned, label, one
 from xattn_bmd.report.numbers import UNDEFINED, count, estimate
 from xattn_bmd.report.page import Cell, Table
 
@@ -16,7 +16,7 @@ ABSENT = Cell(UNDEFINED)
 
 
 def by_model(
-    material: Material,
+    material: Captioned,
     table: pd.DataFrame,
     metrics: Sequence[str],
     *,

@@ -29,13 +29,22 @@ def folds(material: Material) -> Section:
 
 def settings(material: Material) -> Section:
     """Return the section on configuration and environment."""
-    source = material.source
+    return recorded_settings(material.source.config_text, material.source.environment)
+
+
+def recorded_settings(config_text: str, recorded: Mapping[str, Any] | None) -> Section:
+    """Return the section on configuration and environment.
+
+    Args:
+        config_text: text of ``config.yaml``; empty where there is none.
+        recorded: content of ``environment.json``; None where there is none.
+    """
     configured: tuple[Block, ...] = (Prose(text="The source holds no config.yaml."),)
-    if source.config_text:
-        configured = (Code(label="config.yaml", text=source.config_text.rstrip()),)
+    if config_text:
+        configured = (Code(label="config.yaml", text=config_text.rstrip()),)
     environment: tuple[Block, ...] = (Prose(text="The source holds no environment.json."),)
-    if source.environment:
-        environment = (Terms(items=tuple(_flattened(source.environment))),)
+    if recorded:
+        environment = (Terms(items=tuple(_flattened(recorded))),)
     return Section(
         name="settings",
         title="Configuration and environment",
@@ -47,7 +56,15 @@ def settings(material: Material) -> Section:
 
 
 def _plan_facts(material: Material) -> tuple[Block, ...]:
-    plan = material.source.plan
+    return plan_facts(material.source.plan)
+
+
+def plan_facts(plan: Mapping[str, Any] | None) -> tuple[Block, ...]:
+    """Return what a fold plan says of itself.
+
+    Args:
+        plan: content of ``fold_plan.json``; None where there is none.
+    """
     if plan is None:
         return (Prose(text="The source holds no fold plan; the folds below are those of the predictions table."),)
     return (Terms(items=tuple((name.replace("_", " "), str(plan[name])) for name in _PLAIN if name in plan)),)

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import torch
 
-from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.data.pictures.build import default_workers
 from xattn_bmd.data.roles import CohortRoles
 from xattn_bmd.errors import CohortError
@@ -26,7 +25,6 @@ from xattn_bmd.training.archive.table import TableList
 from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.in_threads import AHEAD, in_threads
 from xattn_bmd.training.prediction.digest import predictor_digest
-from xattn_bmd.training.prediction.estimate_table import estimate_columns
 from xattn_bmd.training.prediction.predictor import Predictor
 from xattn_bmd.training.threads import compute_threads
 
@@ -97,7 +95,7 @@ def estimate_archive(
     except BaseException:
         file.discard_empty()
         raise
-    estimated, problems = file.finish(",".join(estimate_columns(get_reference(predictor.reference).unit)) + "\n")
+    estimated, problems = file.finish(",".join(predictor.estimate_columns) + "\n")
     listed = problems_path(out) if problems else None
     if not estimated:
         raise CohortError(

@@ -19,11 +19,13 @@ from xattn_bmd.data.dataset import CohortArrays, CohortImages, DeviceCohort, row
 from xattn_bmd.data.variables import VariableEncoder
 from xattn_bmd.data.views import AS_IT_IS, View
 from xattn_bmd.data.withheld import Withheld, withhold
+from xattn_bmd.metrics.class_checks import probability_columns
 from xattn_bmd.models.layout import channels_last
 from xattn_bmd.models.network import FusionNetwork, Output, build_network
 from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.fits.averaging import Estimates, mean_estimates
-from xattn_bmd.training.fits.tabular import TABULAR
+from xattn_bmd.training.fits.class_table import probability_table, with_likeliest
+from xattn_bmd.training.fits.tabular import tabular_model
 from xattn_bmd.training.registry import uses_both, uses_images
 from xattn_bmd.types import HEAD_COLUMNS
 
@@ -40,6 +42,7 @@ class Estimator:
         record: where it comes from: repeat, fold, protocol, plan hash, chosen epoch or hyper-parameter.
         views: views of each picture whose predictions are averaged.
         members: the fitted models of a stack, whose weights are the tensor ``weights``; none for any other model.
+        classes: names of the classes; none for a density.
     """
 
     model: str
@@ -49,6 +52,7 @@ class Estimator:
     record: dict[str, Any]
     views: tuple[View, ...] = (AS_IT_IS,)
     members: tuple[Estimator, ...] = ()
+    classes: tuple[str, ...] = ()
 
     @property
     def seeds(self) -> int:
@@ -83,7 +87,7 @@ class Estimator:
         networks: Sequence[FusionNetwork] = (),
         withheld: Withheld | None = None,
     ) -> Estimates:
-        """Return the predicted density of some rows of a cohort, with what head and fusion say beside it.
+        """Return the predicted density or class of some rows of a cohort, with what head and fusion say beside it.
 
         Args:
             cohort: any cohort with the same roles.
@@ -99,15 +103,35 @@ class Estimator:
             said = self.tensors["weights"] @ np.stack([one.table["prediction"] for one in each])
             return Estimates(pd.DataFrame({"prediction": said}))
         if self.network is None:
-            design = self.encoder.design_matrix(cohort.table)[0][chosen]
-            return Estimates(pd.DataFrame({"prediction": TABULAR[self.model].predict(self.tensors, design)}))
+            return self._described(Estimates(self._columns(self.from_record(cohort.table.iloc[chosen]))))
         arrays = cohort_arrays(cohort, encoder=self.encoder, images=images if self.uses_images else None)
         device, each = torch_device(accelerator), []
         views = (AS_IT_IS,) if withheld == "image" else self.views
         for seed in range(self.seeds):
             network = (networks[seed] if networks else self.build(seed)).to(device)
             each += [predict_rows(network, arrays, chosen, withheld=withheld, view=view) for view in views]
-        return mean_estimates(each)
+        return self._described(mean_estimates(each))
+
+    def from_record(self, table: pd.DataFrame) -> NDArray[np.float64]:
+        """Return what a scikit-learn baseline says of a clinical record.
+
+        Args:
+            table: ``N`` rows, as a cohort holds them.
+
+        Returns:
+            ``(N,)`` density, g/cm², or ``(N, K)`` probabilities of the classes.
+        """
+        design = self.encoder.design_matrix(table)[0]
+        return tabular_model(self.model, classes=len(self.classes)).predict(self.tensors, design)
+
+    def _columns(self, said: NDArray[np.float64]) -> pd.DataFrame:
+        return probability_table(said, self.classes) if self.classes else pd.DataFrame({"prediction": said})
+
+    def _described(self, said: Estimates) -> Estimates:
+        if not self.classes:
+            return said
+        table = said.table.set_axis(probability_columns(self.classes), axis=1)
+        return said._replace(table=with_likeliest(table, self.classes))
 
     def build(self, seed: int = 0) -> FusionNetwork:
         """Return a network with its fitted weights, in evaluation mode, on the CPU.
@@ -121,8 +145,7 @@ class Estimator:
             schema=self.encoder.schema,
             config=replace(self.network, weights="none"),
             weights_follow=True,
-            target_mean=0.0,
-            target_sd=1.0,
+            class_shares=(1.0,) * len(self.classes),
         )
         own = seed_tensors(self.tensors, seed)
         network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in own.items()})
@@ -193,17 +216,19 @@ def _outputs(
 
 
 def head_columns(head: HeadName) -> tuple[str, ...]:
-    """Return those of :data:`~xattn_bmd.types.HEAD_COLUMNS` that a head gives.
+    """Return those of :data:`~xattn_bmd.types.HEAD_COLUMNS` that a head gives; none of classes.
 
     Example:
         >>> head_columns("quantile")
         ('q05', 'q50', 'q95')
     """
-    columns: dict[HeadName, tuple[str, ...]] = {"point": (), "gaussian": HEAD_COLUMNS[:1], "quantile": HEAD_COLUMNS[1:]}
-    return columns[head]
+    columns: dict[HeadName, tuple[str, ...]] = {"gaussian": HEAD_COLUMNS[:1], "quantile": HEAD_COLUMNS[1:]}
+    return columns.get(head, ())
 
 
 def _columns(output: Output) -> pd.DataFrame:
+    if output.log_probabilities is not None:
+        return pd.DataFrame(output.log_probabilities.float().exp().cpu().numpy().astype(np.float64))
     columns = {"prediction": output.density}
     if output.sd is not None:
         columns |= dict(zip(head_columns("gaussian"), [output.sd], strict=True))

@@ -24,7 +24,8 @@ class FoldResult:
     Attributes:
         estimator: the fitted model.
         predictions: the scored fold: :func:`~xattn_bmd.training.fits.fold_tables.table_columns`.
-        calibration: the inner validation part, same columns; None under the protocol ``paper``, which has none.
+        calibration: the inner validation part, same columns; None under the protocol ``paper``, which has none, and for
+            classes, of which nothing is calibrated.
         history: one row per epoch; empty for scikit-learn baselines.
         attention: mean attention over the scored fold,
             :data:`~xattn_bmd.training.fits.fold_tables.ATTENTION_COLUMNS`; None for a model without any.
@@ -73,7 +74,7 @@ def _fitted(job: Job, study: Study, on_epoch: Callable[[int], None] | None) -> F
     scored, attention = fold_tables(job, study, estimator, split.test, networks=networks)
     inputs = withheld_table(job, study, estimator, split.test, networks=networks)
     masks = mask_table(job, study, estimator, split.test, networks=networks)
-    if study.config.protocol == "paper":
+    if study.config.protocol == "paper" or study.cohort.roles.classes:
         return FoldResult(estimator, scored, history=history, attention=attention, inputs=inputs, masks=masks)
     held_out = without_validation(job, study, split, estimator) if job.model in TABULAR else estimator
     calibration = fold_tables(job, study, held_out, split.validation, networks=networks).predictions

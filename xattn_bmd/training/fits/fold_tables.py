@@ -10,8 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xattn_bmd.config import CompareConfig
+from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.withheld import LEFT, Withheld
 from xattn_bmd.errors import RunError
+from xattn_bmd.metrics.class_checks import probability_columns
 from xattn_bmd.models.fusions.named import is_fusion
 from xattn_bmd.models.network import FusionNetwork
 from xattn_bmd.training.fits.averaging import Estimates
@@ -26,16 +28,22 @@ INPUTS_COLUMN = "inputs"
 """Last column of ``inputs.csv``: what the model still saw, ``image`` or ``record``."""
 
 
-def table_columns(config: CompareConfig) -> list[str]:
+def table_columns(config: CompareConfig, *, classes: Sequence[str] = ()) -> list[str]:
     """Return the columns of a comparison's predictions.
 
     Those of a head come behind :data:`~xattn_bmd.types.PREDICTION_COLUMNS`, where a network has one, and then the unit,
     where it is not g/cm².
 
+    Args:
+        config: settings of the comparison.
+        classes: names of the classes, each with a column of its probability; none for a density.
+
     Example:
         >>> table_columns(CompareConfig()) == list(PREDICTION_COLUMNS)
         True
     """
+    if classes:
+        return [*PREDICTION_COLUMNS, *probability_columns(classes)]
     networks = any(map(is_fusion, config.models))
     unit = () if unit_of(config) == "g/cm2" else (UNIT_COLUMN,)
     return [*PREDICTION_COLUMNS, *(head_columns(config.model.head) if networks else ()), *unit]
@@ -122,13 +130,13 @@ def _said(
 ) -> Estimates:
     said = estimator.estimate(
         study.cohort,
-        images=study.images if estimator.uses_images else None,
+        images=study.images_of(job.model) if estimator.uses_images else None,
         rows=rows,
         accelerator=study.config.training.accelerator,
         networks=networks,
         withheld=withheld,
     )
-    if not np.isfinite(said.table.to_numpy()).all():
+    if not np.isfinite(said.table.select_dtypes("number").to_numpy()).all():
         raise RunError(
             f"Predictions must be finite, but {job.model} diverged on repeat {job.repeat}, fold {job.fold}; "
             "lower the learning rate."
@@ -145,10 +153,16 @@ def _predictions(job: Job, study: Study, rows: list[int], predicted: pd.DataFram
         "model": job.model,
         "repeat": job.repeat,
         "fold": job.fold,
-        "target": cohort.targets[rows],
+        "target": _measured(cohort, rows),
     }
     table = pd.concat([pd.DataFrame(columns), predicted], axis=1)
-    return table.assign(**{UNIT_COLUMN: unit_of(study.config)}).reindex(columns=table_columns(study.config))
+    table = table.assign(**{UNIT_COLUMN: unit_of(study.config)})
+    return table.reindex(columns=table_columns(study.config, classes=cohort.roles.classes))
+
+
+def _measured(cohort: Cohort, rows: list[int]) -> NDArray[np.float64] | list[str]:
+    names = cohort.roles.classes
+    return [names[int(cohort.targets[row])] for row in rows] if names else cohort.targets[rows]
 
 
 def _mean_attention(job: Job, estimator: Estimator, attention: NDArray[np.float64]) -> pd.DataFrame:

@@ -15,11 +15,14 @@ from torch.optim import Optimizer
 from xattn_bmd.config import TrainingConfig, check_head_loss
 from xattn_bmd.errors import ModelError
 from xattn_bmd.losses.balance import TaskBalance
-from xattn_bmd.losses.density import DensityWeights, build_loss
+from xattn_bmd.losses.build import build_loss
+from xattn_bmd.losses.classes import ClassWeights
+from xattn_bmd.losses.density import DensityWeights
 from xattn_bmd.losses.mask import mask_loss
 from xattn_bmd.models.layout import channels_last
 from xattn_bmd.models.network import FusionNetwork, Output
 from xattn_bmd.training.fits.compiling import compile_network
+from xattn_bmd.training.fits.scores import answer, score
 from xattn_bmd.types import Batch
 
 _FUSED = ("cpu", "cuda")
@@ -31,14 +34,15 @@ _FEWEST_STEPS = 4
 
 
 class DensityModule(pl.LightningModule):
-    """Trains a fusion network on density in g/cm².
+    """Trains a fusion network on density in g/cm², or, with a head of classes, on classes.
 
-    Logs, once an epoch: ``train_loss``, ``val_loss`` (the unweighted training loss of the density) and ``val_mae`` in
-    g/cm²; with a mask head ``train_mask_loss`` and ``val_mask_loss`` too, and ``train_loss`` is of the density alone.
-    The epoch is chosen by ``val_loss``, so by the density alone: twin and multi-task network are chosen alike.
+    Logs, once an epoch: ``train_loss``, ``val_loss`` (the unweighted training loss of the target) and ``val_mae`` in
+    g/cm² (``val_accuracy`` for classes); with a mask head ``train_mask_loss`` and ``val_mask_loss`` too, and
+    ``train_loss`` is of the target alone.  The epoch is chosen by ``val_loss``, so by the target alone: twin and
+    multi-task network are chosen alike.
 
     Args:
-        network: the network; it returns density in g/cm².
+        network: the network; it returns density in g/cm², or probabilities of classes.
         config: loss, optimiser and schedule.
         weights: loss weights fitted on the training part, or None for equal weights.
 
@@ -57,7 +61,7 @@ class DensityModule(pl.LightningModule):
     """
 
     def __init__(
-        self, network: FusionNetwork, *, config: TrainingConfig, weights: DensityWeights | None = None
+        self, network: FusionNetwork, *, config: TrainingConfig, weights: DensityWeights | ClassWeights | None = None
     ) -> None:
         super().__init__()
         check_head_loss(network.head.name, config.loss)
@@ -79,8 +83,8 @@ class DensityModule(pl.LightningModule):
             compile_network(self.network, device=self.trainer.strategy.root_device)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return ``(B,)`` density in g/cm²."""
-        return self._predict(batch).density
+        """Return ``(B,)`` density in g/cm², or ``(B, K)`` probabilities of classes."""
+        return answer(self._predict(batch))
 
     def on_train_epoch_start(self) -> None:
         """Begin the means of an epoch."""
@@ -103,12 +107,11 @@ class DensityModule(pl.LightningModule):
         self._val_means = EpochMeans()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Add the loss and the mean absolute error of a batch to those of the validation part."""
+        """Add the loss and the score of a batch to those of the validation part."""
         predicted = self._predict(batch, with_mask=self.balance is not None)
-        means = {
-            "val_loss": self._loss(predicted, batch.target, torch.ones_like(batch.target)),
-            "val_mae": (predicted.density - batch.target).abs().mean(),
-        }
+        name, value = score(predicted, batch.target)
+        loss = self._loss(predicted, batch.target, torch.ones_like(batch.target))
+        means = {"val_loss": loss, f"val_{name}": value}
         if self.balance is not None:
             means["val_mask_loss"] = _mask_loss(predicted, batch)
         self._val_means.add(means, len(batch.target))
@@ -118,12 +121,12 @@ class DensityModule(pl.LightningModule):
         self._log_means(self._val_means)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Log the mean absolute error of a batch of the scored fold."""
-        error = (self(batch) - batch.target).abs().mean()
-        self.log("test_mae", error, batch_size=len(batch.target), sync_dist=True)
+        """Log the score of a batch of the scored fold: ``test_mae`` or ``test_accuracy``."""
+        name, value = score(self._predict(batch), batch.target)
+        self.log(f"test_{name}", value, batch_size=len(batch.target), sync_dist=True)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> tuple[Tensor, Tensor]:
-        """Return ``(row (B,), density (B,) in g/cm²)``."""
+        """Return ``(row (B,), density (B,) in g/cm² or probabilities (B, K))``."""
         return batch.row, self(batch)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:

@@ -15,7 +15,9 @@ from xattn_bmd.config import ModelConfig, TrainingConfig, Weighting
 from xattn_bmd.data.datamodule import CohortDataModule
 from xattn_bmd.data.views import View, prediction_views
 from xattn_bmd.data.withheld import InputDropout
+from xattn_bmd.losses.classes import ClassWeights, class_shares, fit_class_weights
 from xattn_bmd.losses.density import DensityWeights, fit_weights
+from xattn_bmd.models.fusions.backbone_names import model_config
 from xattn_bmd.models.network import FusionNetwork, build_network, frozen_names
 from xattn_bmd.seeds import derive_seed
 from xattn_bmd.training.fits.callbacks import BestWeights, History
@@ -54,10 +56,11 @@ def fit_networks(job: Job, study: Study, on_epoch: Callable[[int], None] | None)
     estimator = Estimator(
         job.model,
         data.encoder,
-        config.model,
+        model_config(job.model, config.model),
         tensors,
         fit_record(job, study) | found,
         _views(job.model, config.training),
+        classes=study.cohort.roles.classes,
     )
     history = [row if len(each) == 1 else {"seed": k} | row for k, one in enumerate(each) for row in one.history]
     return Trained(estimator, history, () if config.training.compile else networks)
@@ -98,12 +101,20 @@ def _train_network(
             config=config.model,
             target_mean=float(np.mean(targets)),
             target_sd=float(np.std(targets)) or 1.0,
+            class_shares=class_shares(targets, classes=len(study.cohort.roles.classes)),
         )
-        weights = loss_weights(targets, weighting=config.training.weighting, reference=reference_of(config))
+        weights = _weights(study, targets)
         module = DensityModule(network, config=config.training, weights=weights)
         build_trainer(config, best=best, history=history, accumulate=parts).fit(module, datamodule=data)
     found = {"epoch": best.epoch, "validation_loss": best.loss, "epochs_run": len(history.rows), "batch_parts": parts}
     return _Fitted(data, network, history.rows, found)
+
+
+def _weights(study: Study, targets: NDArray[np.float64]) -> DensityWeights | ClassWeights | None:
+    training, classes = study.config.training, len(study.cohort.roles.classes)
+    if not classes:
+        return loss_weights(targets, weighting=training.weighting, reference=reference_of(study.config))
+    return fit_class_weights(targets, classes=classes) if training.weighting == "class_frequency" else None
 
 
 def _tensors(network: FusionNetwork) -> dict[str, NDArray[Any]]:
@@ -111,7 +122,7 @@ def _tensors(network: FusionNetwork) -> dict[str, NDArray[Any]]:
 
 
 def _frozen(model: str, config: ModelConfig) -> frozenset[str]:
-    return frozen_names(config) if uses_images(model) else frozenset()
+    return frozen_names(model_config(model, config)) if uses_images(model) else frozenset()
 
 
 def _views(model: str, config: TrainingConfig) -> tuple[View, ...]:
@@ -134,7 +145,7 @@ def _data(job: Job, study: Study, *, batch_size: int, seed: int) -> CohortDataMo
         seed=seed,
         cache=study.cache_folder,
         use_images=uses_images(job.model),
-        images=study.images if uses_images(job.model) else None,
+        images=study.images_of(job.model) if uses_images(job.model) else None,
         use_masks=uses_images(job.model) and config.model.mask_head != "none",
     )
 

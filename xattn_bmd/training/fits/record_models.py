@@ -9,7 +9,8 @@ from xattn_bmd.data.folds import Split
 from xattn_bmd.data.variables import VariableEncoder
 from xattn_bmd.seeds import derive_seed
 from xattn_bmd.training.fits.estimator import Estimator
-from xattn_bmd.training.fits.tabular import TabularData, fit_tabular, refit_tabular
+from xattn_bmd.training.fits.tabular import fit_tabular, refit_tabular
+from xattn_bmd.training.fits.tabular_model import TabularData
 from xattn_bmd.training.study import Job, Study, rows_of
 
 
@@ -28,7 +29,8 @@ def fit_record_model(job: Job, study: Study, split: Split) -> Estimator:
         design = encoder.design_matrix(study.cohort.table)[0]
         data = replace(data, choose_on=(design[scored], study.cohort.targets[scored]))
     tensors, chosen = fit_tabular(job.model, data)
-    return Estimator(job.model, encoder, None, dict(tensors), fit_record(job, study) | {"chosen": chosen})
+    record = fit_record(job, study) | {"chosen": chosen}
+    return Estimator(job.model, encoder, None, dict(tensors), record, classes=study.cohort.roles.classes)
 
 
 def without_validation(job: Job, study: Study, split: Split, fitted: Estimator) -> Estimator:
@@ -57,5 +59,6 @@ def _tabular_data(job: Job, study: Study, radiograph_ids: tuple[str, ...]) -> tu
         patients=[cohort.patient_ids[row] for row in rows],
         choose_on=None,
         seed=derive_seed(study.config.seed, job.model, job.repeat, job.fold),
+        classes=len(cohort.roles.classes),
     )
     return encoder, data

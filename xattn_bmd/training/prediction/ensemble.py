@@ -19,7 +19,7 @@ from xattn_bmd.data.views import AS_IT_IS, View
 from xattn_bmd.models.network import FusionNetwork
 from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.fits.estimator import Estimator
-from xattn_bmd.training.fits.tabular import TABULAR
+from xattn_bmd.training.fits.scores import answer
 from xattn_bmd.types import Variables
 
 
@@ -64,10 +64,10 @@ class Ensemble:
                     _take_trunk(networks[-1], networks[0])
         return cls(tuple(estimators), tuple(network.to(device) for network in networks), shared, device)
 
-    def densities(
+    def answers(
         self, table: pd.DataFrame, pictures: Pictures | None, no_image: NDArray[np.bool_] | None = None
     ) -> NDArray[np.float64]:
-        """Estimate the density of a block of radiographs with every fold.
+        """Estimate the density, or the classes, of a block of radiographs with every fold.
 
         Args:
             table: the clinical record of the ``B`` radiographs, as a cohort holds it.
@@ -75,14 +75,14 @@ class Ensemble:
             no_image: ``(B,)`` True where the picture is missing, whatever stands in its place; None where each has one.
 
         Returns:
-            ``(K, B)`` float64, g/cm².
+            ``(K, B)`` float64, g/cm², or ``(K, B, C)`` probabilities of classes.
         """
         if self.members:
-            each_MKB = np.stack([member.densities(table, pictures, no_image) for member in self.members])
+            each_MKB = np.stack([member.answers(table, pictures, no_image) for member in self.members])
             weights_KM = np.stack([one.tensors["weights"] for one in self.estimators])
             return np.asarray(np.einsum("km,mkb->kb", weights_KM, each_MKB))
         if not self.networks:
-            return np.stack([_tabular(one, table) for one in self.estimators])
+            return np.stack([np.asarray(one.from_record(table), dtype=np.float64) for one in self.estimators])
         with torch.inference_mode():
             image = None if pictures is None else self._moved(pictures.take(np.arange(len(table))))
             absent = None if no_image is None else self._moved(torch.from_numpy(no_image))
@@ -96,14 +96,14 @@ class Ensemble:
     def _seen(
         self, image: Tensor | None, records: Sequence[Variables], absent: Tensor | None, view: View
     ) -> NDArray[np.float32]:
-        """Return ``(K, B)`` densities for one view of the pictures, mean over the networks of each fold."""
+        """Return what each fold says of one view of the pictures, mean over the networks of each."""
         image = None if image is None else view.of(image)
         features, seeds = self._shared_map(image), len(self.networks) // len(self.estimators)
         each = [
-            network(image, records[number // seeds], features, absent).density.float().cpu().numpy()
+            answer(network(image, records[number // seeds], features, absent)).float().cpu().numpy()
             for number, network in enumerate(self.networks)
         ]
-        return np.asarray(np.mean(np.stack(each).reshape(len(records), seeds, -1), axis=1))
+        return np.asarray(np.mean(np.stack(each).reshape(len(records), seeds, *each[0].shape), axis=1))
 
     def _shared_map(self, image: Tensor | None) -> Tensor | None:
         encoder = self.networks[0].image_encoder
@@ -118,11 +118,6 @@ class Ensemble:
 
     def _moved(self, batch: Tensor) -> Tensor:
         return (batch.pin_memory() if self.device.type == "cuda" else batch).to(self.device, non_blocking=True)
-
-
-def _tabular(estimator: Estimator, table: pd.DataFrame) -> NDArray[np.float64]:
-    design = estimator.encoder.design_matrix(table)[0]
-    return np.asarray(TABULAR[estimator.model].predict(estimator.tensors, design), dtype=np.float64)
 
 
 def _same_frozen(network: FusionNetwork, estimators: Sequence[Estimator]) -> bool:

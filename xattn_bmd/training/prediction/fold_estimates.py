@@ -23,12 +23,12 @@ class FoldEstimates(NamedTuple):
     """What each fold model says.
 
     Attributes:
-        density: (K, N) float, g/cm².
+        each: (K, N) density, g/cm², or (K, N, C) probabilities of classes.
         pictures: content hash of each radiograph's picture by id; empty where the model looks at none.
         inputs: what the model saw of each radiograph.
     """
 
-    density: NDArray[np.float64]
+    each: NDArray[np.float64]
     pictures: dict[str, str]
     inputs: tuple[Known, ...]
 
@@ -36,7 +36,7 @@ class FoldEstimates(NamedTuple):
 def estimate_cohort(
     cohort: Cohort, *, needs: NeededInputs, ensemble: Ensemble, image: ImageConfig, cache: Path
 ) -> FoldEstimates:
-    """Estimate the density of every radiograph with every fold model.
+    """Estimate the density, or the classes, of every radiograph with every fold model.
 
     Args:
         cohort: a valid cohort with the clinical variables of the model.
@@ -53,9 +53,9 @@ def estimate_cohort(
     given.require_enough(cohort.radiograph_ids)
     pictures = GivenPictures.open(cohort, image=image, cache=cache) if needs.image else None
 
-    def densities(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def answers(rows: NDArray[np.int64]) -> NDArray[np.float64]:
         part = (None, None) if pictures is None else pictures.take(rows)
-        return ensemble.densities(cohort.table.iloc[rows], *part)
+        return ensemble.answers(cohort.table.iloc[rows], *part)
 
-    each = list(in_threads(densities, row_blocks(len(cohort)), threads=default_workers()))
+    each = list(in_threads(answers, row_blocks(len(cohort)), threads=default_workers()))
     return FoldEstimates(np.concatenate(each, axis=1), {} if pictures is None else pictures.content, given.seen)

@@ -23,6 +23,8 @@ from xattn_bmd.data.roles import CohortRoles
 from xattn_bmd.data.withheld import Known
 from xattn_bmd.errors import RunError
 from xattn_bmd.training.fits.estimator import Estimator
+from xattn_bmd.training.prediction.class_development import ClassDevelopment
+from xattn_bmd.training.prediction.class_estimate_table import class_estimate_columns, class_estimate_table
 from xattn_bmd.training.prediction.development import Development
 from xattn_bmd.training.prediction.ensemble import Ensemble
 from xattn_bmd.training.prediction.estimate_table import estimate_columns, estimate_table
@@ -52,7 +54,7 @@ class Predictor:
         estimators: the fitted folds.
         roles: the roles of the cohort that it was trained on; a new table needs the same clinical variables.
         image: how an image file becomes pixels.
-        reference: name of the reference population for T-scores.
+        reference: name of the reference population for T-scores; empty for classes.
         simulated: whether it was trained on simulated radiographs.
         image_encoder: what its image encoder had learnt from before, in words.
         development: what it keeps of the cohort that it was developed on: numbers, and salted hashes of patients and
@@ -73,7 +75,7 @@ class Predictor:
     reference: str
     simulated: bool
     image_encoder: str
-    development: Development
+    development: Development | ClassDevelopment
     folder: Path
     withheld: Mapping[Known, Development] = field(default_factory=dict)
     crop_digest: str = ""
@@ -100,13 +102,15 @@ class Predictor:
             RunError: if the folder holds no finished predictor.
         """
         folder, record = Path(folder), read_record(Path(folder) / FILE)
-        development = Development.from_dict(record["development"])
+        roles = CohortRoles.from_dict(record["roles"])
+        kind = ClassDevelopment if roles.classes else Development
+        development = kind.from_dict(record["development"])
         return cls(
             model=record["model"],
             estimators=tuple(load_estimator(folder / part) for part in record["folds"]),
-            roles=CohortRoles.from_dict(record["roles"]),
+            roles=roles,
             image=build(ImageConfig, record["image"], where="image"),
-            reference=record["reference"],
+            reference=record["reference"] or "",
             simulated=record["simulated"],
             image_encoder=record.get("image_encoder", NOT_RECORDED),
             development=development,
@@ -134,6 +138,32 @@ class Predictor:
             if self.crop_stage is not None:
                 self.crop_stage.save(partial / CROP)
         return target
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that it tells apart, in their order; empty for a density."""
+        return self.roles.classes
+
+    @property
+    def estimate_columns(self) -> tuple[str, ...]:
+        """Columns of the table of :meth:`predict`, in order."""
+        if self.classes:
+            return class_estimate_columns(self.classes)
+        return estimate_columns(get_reference(self.reference).unit)
+
+    @property
+    def density_development(self) -> Development:
+        """What it keeps of its development on densities.
+
+        Raises:
+            RunError: if it was developed on classes.
+        """
+        if isinstance(self.development, Development):
+            return self.development
+        raise RunError(
+            f"This needs a model of density, but {self.model!r} in {self.folder} predicts the classes "
+            f"{', '.join(self.classes)}; give a model of density."
+        )
 
     @property
     def uses_images(self) -> bool:
@@ -169,7 +199,7 @@ class Predictor:
         return NeededInputs.of(self.estimators)
 
     def predict(self, cohort: Cohort, *, cache: str | Path | None = None, level: float = LEVEL) -> pd.DataFrame:
-        """Estimate the density of every radiograph of a cohort; its target column is not needed and not read.
+        """Estimate the density or class of every radiograph of a cohort; its target column is not needed and not read.
 
         A model that was trained with inputs withheld (:class:`~xattn_bmd.config.ModelConfig`) does without a picture, a
         record or some variables; any other says why it does not.  A row without a picture has an empty cell in the
@@ -178,10 +208,13 @@ class Predictor:
         Args:
             cohort: a cohort with the same clinical variables.
             cache: folder of decoded images; None takes the user's cache folder.
-            level: wanted coverage of ``low`` to ``high``.
+            level: wanted coverage of ``low`` to ``high``; not read for classes.
 
         Returns:
-            One row per radiograph: radiograph_id, prediction (g/cm²), low and high (CV+ interval of the measured
+            Of classes the columns of
+            :func:`~xattn_bmd.training.prediction.class_estimate_table.class_estimate_table`: the likeliest class and
+            the mean probability of each over the fold models.  Of a density one row per radiograph: radiograph_id,
+            prediction (g/cm²), low and high (CV+ interval of the measured
             density, Barber 2021, g/cm²; infinite where the development cohort is too small for the level), level,
             fold_sd (SD between the fold models, g/cm²: not an interval), t_score, who_class, probability_low (chance of
             T < -1 by the development cohort's recalibration, 0-1), reference, simulated (whether the model learned from
@@ -196,7 +229,7 @@ class Predictor:
             MetricError: if the level is no share between 0 and 1.
         """
         each = self.estimate_folds(cohort, cache=cache)
-        return self.describe(cohort.radiograph_ids, each.density, inputs=each.inputs, level=level)
+        return self.describe(cohort.radiograph_ids, each.each, inputs=each.inputs, level=level)
 
     def segment(
         self, cohort: Cohort, *, out: str | Path | None = None, cache: str | Path | None = None
@@ -294,17 +327,20 @@ class Predictor:
         inputs: Sequence[Known],
         level: float = LEVEL,
     ) -> pd.DataFrame:
-        """Return the table of :meth:`predict` for radiographs whose densities the folds have estimated.
+        """Return the table of :meth:`predict` for radiographs of which the folds have said what they say.
 
         Args:
             radiograph_ids: ``N`` ids.
-            each: (K, N) density by each fold's model, g/cm².
+            each: (K, N) density by each fold's model, g/cm², or (K, N, C) probabilities of classes.
             inputs: ``N`` times, what the model saw.
             level: wanted coverage of ``low`` to ``high``.
 
         Raises:
             MetricError: if the level is no share between 0 and 1.
         """
+        if self.classes:
+            found = class_estimate_table(radiograph_ids, each, classes=self.classes, inputs=inputs)
+            return found.assign(simulated=self.simulated)[list(self.estimate_columns)]
         reference = get_reference(self.reference)
         table = estimate_table(
             radiograph_ids,
@@ -314,21 +350,21 @@ class Predictor:
             reference=reference,
             level=level,
         )
-        return table.assign(reference=self.reference, simulated=self.simulated)[list(estimate_columns(reference.unit))]
+        return table.assign(reference=self.reference, simulated=self.simulated)[list(self.estimate_columns)]
 
     def development_with(self, seen: Known) -> Development:
-        """Return what it keeps of its development where it saw these inputs."""
-        return self.withheld.get(seen, self.development)
+        """Return what it keeps of its development on densities where it saw these inputs."""
+        return self.withheld.get(seen, self.density_development)
 
     def estimate_folds(
         self, cohort: Cohort, *, cache: str | Path | None = None, require_target: bool = False
     ) -> FoldEstimates:
-        """Estimate the density of every radiograph with every fold model, once the cohort is found to be in order.
+        """Estimate the target of every radiograph with every fold model, once the cohort is found to be in order.
 
         Args:
             cohort: a cohort with the same clinical variables.
             cache: folder of decoded images; None takes the user's cache folder.
-            require_target: whether each radiograph needs a measured density.
+            require_target: whether each radiograph needs a measured density, or a class.
 
         Raises:
             CohortError: if the cohort has problems, lacks a clinical variable that the model was trained on, or a

@@ -75,6 +75,8 @@ def estimator_files(estimator: Estimator) -> EstimatorFiles:
     }
     if estimator.views != (AS_IT_IS,):
         state["views"] = [asdict(view) for view in estimator.views]
+    if estimator.classes:
+        state["classes"] = list(estimator.classes)
     fold = {WEIGHTS_FILE: _packed(trained)}
     for member in estimator.members:
         files = estimator_files(member)
@@ -152,6 +154,7 @@ def load_estimator(folder: Path, *, prefix: str = "") -> Estimator:
         record=state["record"],
         views=tuple(View(**view) for view in state["views"]) if "views" in state else (AS_IT_IS,),
         members=tuple(load_estimator(folder, prefix=_prefix(name)) for name in state.get("members", ())),
+        classes=tuple(state.get("classes", ())),
     )
 
 

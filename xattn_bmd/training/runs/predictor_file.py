@@ -14,14 +14,17 @@ from xattn_bmd.atomic import atomic_write
 from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.data.seen import Seen
 from xattn_bmd.errors import RunError
+from xattn_bmd.metrics.class_predictions import read_class_predictions
 from xattn_bmd.metrics.predictions import read_predictions
 from xattn_bmd.metrics.tables.inputs import read_inputs
 from xattn_bmd.metrics.tables.regression import metrics_table
 from xattn_bmd.metrics.tables.screening import screening_table
+from xattn_bmd.training.prediction.class_development import ClassDevelopment, describe_class_development
 from xattn_bmd.training.prediction.development import Development, describe_development
 from xattn_bmd.training.registry import image_encoder_origin, uses_images
 from xattn_bmd.training.runs.crop_file import save_crop_stage
-from xattn_bmd.training.runs.run import INPUTS
+from xattn_bmd.training.runs.result_tables import METRICS, SCREENING
+from xattn_bmd.training.runs.run import INPUTS, PREDICTIONS
 from xattn_bmd.training.study import Study, reference_of
 
 if TYPE_CHECKING:
@@ -39,13 +42,19 @@ def write_predictors(run: Path, study: Study, *, crop: CropStage | None = None) 
         study: what was run.
         crop: the stage that cropped the radiographs; it is copied into the folder of every model that sees them.
     """
-    config = study.config
+    config, roles = study.config, study.cohort.roles
     pictures = study.cache.content_hashes if any(uses_images(name) for name in config.models) else ()
     seen = Seen.of(salt=study.plan.hash, patients=study.cohort.patient_ids, pictures=pictures)
-    predictions = read_predictions(run / "predictions.csv")
-    metrics, screening = (
-        pd.read_csv(run / name, float_precision="round_trip") for name in ("metrics.csv", "screening.csv")
-    )
+    if roles.classes:
+        predictions = read_class_predictions(run / PREDICTIONS, classes=roles.classes)
+        metrics = pd.read_csv(run / METRICS, float_precision="round_trip")
+        for model, mine in predictions.groupby("model"):
+            scored = metrics[metrics["model"] == model]
+            found = describe_class_development(mine, classes=roles.classes, metrics=scored, seen=seen)
+            _write(run / str(model), study, found, {}, crop=crop)
+        return
+    predictions = read_predictions(run / PREDICTIONS)
+    metrics, screening = (pd.read_csv(run / name, float_precision="round_trip") for name in (METRICS, SCREENING))
     inputs = read_inputs(run / INPUTS) if (run / INPUTS).is_file() else predictions.head(0).assign(inputs="")
     for model in config.models:
         development = describe_development(
@@ -57,9 +66,7 @@ def write_predictors(run: Path, study: Study, *, crop: CropStage | None = None) 
         )
         mine = inputs[inputs["model"] == model]
         withheld = {str(left): _described(rows, study, seen) for left, rows in mine.groupby("inputs")}
-        stage = crop if uses_images(model) else None
-        save_crop_stage(run / model, stage)
-        _write(run / model, study, development, withheld, crop_digest="" if stage is None else stage.digest)
+        _write(run / model, study, development, withheld, crop=crop)
 
 
 def _described(predictions: pd.DataFrame, study: Study, seen: Seen) -> Development:
@@ -75,9 +82,16 @@ def _described(predictions: pd.DataFrame, study: Study, seen: Seen) -> Developme
 
 
 def _write(
-    folder: Path, study: Study, development: Development, withheld: Mapping[str, Development], *, crop_digest: str
+    folder: Path,
+    study: Study,
+    development: Development | ClassDevelopment,
+    withheld: Mapping[str, Development],
+    *,
+    crop: CropStage | None,
 ) -> None:
     config = study.config
+    stage = crop if uses_images(folder.name) else None
+    save_crop_stage(folder, stage)
     record: dict[str, Any] = {
         "format": FORMAT,
         "model": folder.name,
@@ -85,14 +99,14 @@ def _write(
         "image_encoder": image_encoder_origin(config, [folder.name]),
         "protocol": config.protocol,
         "plan_hash": study.plan.hash,
-        "reference": reference_of(config),
+        "reference": config.reference,
         "image": asdict(config.image),
         "roles": study.cohort.roles.to_dict(),
         "folds": [f"repeat_{r:02d}/fold_{f:02d}" for r in range(config.repeats) for f in range(config.folds)],
         "development": development.to_dict(),
     }
-    if crop_digest:
-        record["crop"] = crop_digest
+    if stage is not None:
+        record["crop"] = stage.digest
     if withheld:
         record["withheld"] = {left: _without_seen(found) for left, found in withheld.items()}
     atomic_write(folder / FILE, json.dumps(record, indent=1, allow_nan=False) + "\n")

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 from xattn_bmd.atomic import atomic_write
-from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.config import CompareConfig
 from xattn_bmd.data.folds import FoldPlan
-from xattn_bmd.metrics.crossfit import calibration_rows
-from xattn_bmd.metrics.predictions import read_calibration, read_predictions
-from xattn_bmd.metrics.tables.comparisons import comparisons_table
-from xattn_bmd.metrics.tables.regression import metrics_table
-from xattn_bmd.metrics.tables.screening import screening_table
+from xattn_bmd.data.roles import ClassRole, CohortRoles
 from xattn_bmd.training.registry import uses_both
 from xattn_bmd.training.runs.fold_store import fold_folder
+from xattn_bmd.training.runs.result_tables import class_tables, density_tables, of_classes, table_names
 from xattn_bmd.training.runs.run import ATTENTION, CALIBRATION, INPUTS, MASKS, PREDICTIONS
-from xattn_bmd.training.study import Job, reference_of
+from xattn_bmd.training.study import Job
 
-TABLES = ("metrics.csv", "screening.csv", "comparisons.csv")
 _JOINED = (ATTENTION, CALIBRATION, INPUTS, MASKS)
 """Tables of the fits that are joined beside the predictions, where fits have them."""
 
@@ -29,32 +23,27 @@ PROTOCOL_LABELS = {"nested": "nested", "paper": "paper (optimistic)"}
 
 def has_results(folder: Path, *, config: CompareConfig) -> bool:
     """Tell whether every table of the finished run is there."""
-    kept = [] if config.protocol == "paper" else [CALIBRATION]
+    kept = [] if config.protocol == "paper" or of_classes(config) else [CALIBRATION]
     if (config.model.image_dropout or config.model.record_dropout) and any(map(uses_both, config.models)):
         kept.append(INPUTS)
     if config.model.mask_head != "none":
         kept.append(MASKS)
-    return all((folder / name).is_file() for name in (PREDICTIONS, *kept, *TABLES))
+    return all((folder / name).is_file() for name in (PREDICTIONS, *kept, *table_names(config)))
 
 
-def write_results(folder: Path, *, jobs: list[Job], config: CompareConfig, plan: FoldPlan, simulated: bool) -> None:
+def write_results(folder: Path, *, jobs: list[Job], config: CompareConfig, plan: FoldPlan, roles: CohortRoles) -> None:
     """Join the folds' predictions in one table and score it; every scored row says under which conditions it arose.
 
     What is fitted to predictions is fitted on the inner validation parts, where the protocol has any.
     """
     joined = {name: _joined(folder, jobs, name) for name in (*_JOINED, PREDICTIONS)}
-    predictions = read_predictions(io.StringIO(joined[PREDICTIONS]))
-    kept = joined[CALIBRATION]
-    calibration = calibration_rows(read_calibration(io.StringIO(kept))) if kept else None
-    reference, seed = get_reference(reference_of(config)), config.seed
-    scored = (
-        metrics_table(predictions, seed=seed),
-        screening_table(predictions, reference, calibration=calibration, seed=seed),
-        comparisons_table(predictions, reference=reference, against="concat", seed=seed),
-    )
+    if isinstance(roles.target, ClassRole):
+        scored = class_tables(joined[PREDICTIONS], target=roles.target, config=config)
+    else:
+        scored = density_tables(joined[PREDICTIONS], calibration=joined[CALIBRATION], config=config)
     protocol = PROTOCOL_LABELS[config.protocol]
-    for name, table in zip(TABLES, scored, strict=True):
-        labelled = table.assign(protocol=protocol, simulated=simulated, plan_hash=plan.hash)
+    for name, table in scored.items():
+        labelled = table.assign(protocol=protocol, simulated=roles.simulated, plan_hash=plan.hash)
         atomic_write(folder / name, labelled.to_csv(index=False))
     for name in (*_JOINED, PREDICTIONS):
         if joined[name]:

@@ -17,13 +17,16 @@ from xattn_bmd.config import CompareConfig, from_dict
 from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.data.roles import CohortRoles
 from xattn_bmd.errors import RunError
+from xattn_bmd.metrics.class_predictions import read_class_predictions
 from xattn_bmd.metrics.crossfit import calibration_rows
 from xattn_bmd.metrics.predictions import read_calibration, read_predictions
+from xattn_bmd.metrics.tables.class_comparisons import class_comparisons_table
 from xattn_bmd.metrics.tables.comparisons import comparisons_table
 from xattn_bmd.metrics.tables.inputs import read_inputs
 from xattn_bmd.metrics.tables.masks import dice_table
 from xattn_bmd.metrics.tables.screening import screening_table
 from xattn_bmd.report.write import write_report
+from xattn_bmd.training.runs.result_tables import BASE, COMPARISONS, CONFUSION, METRICS, SCREENING
 from xattn_bmd.training.runs.run_record import read_record_table
 from xattn_bmd.training.study import reference_of
 
@@ -54,14 +57,21 @@ class Run:
         """True where checkpoints were chosen on the scored fold (protocol ``paper``)."""
         return self.config.protocol == "paper"
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the target's classes, in their order; empty where it is a density."""
+        return self._roles.classes
+
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """Out-of-fold predictions of every model: one row per radiograph, model and repeat."""
+        if self.classes:
+            return read_class_predictions(self.folder / PREDICTIONS, classes=self.classes)
         return read_predictions(self.folder / PREDICTIONS)
 
     @cached_property
     def calibration(self) -> pd.DataFrame | None:
-        """What each fold's models predict for the fold's inner validation part, or None (protocol ``paper``).
+        """What each fold's models predict for the fold's inner validation part, or None (``paper``, or classes).
 
         Columns as in the predictions; ``fold`` is the scored fold whose model made the prediction.  How the rows were
         made: :func:`xattn_bmd.training.fits.fit.fit_job`.
@@ -117,11 +127,23 @@ class Run:
         ``radiograph_id``, ``patient_id``, ``site``, ``side`` and the categorical variables are text, empty where not
         known; the numeric variables are numbers, NaN where not known.
         """
-        return read_record_table(self.folder / RECORD, numeric=self._roles().schema.numeric)
+        return read_record_table(self.folder / RECORD, numeric=self._roles.schema.numeric)
 
     def metrics(self) -> pd.DataFrame:
-        """Regression metrics of every model, with patient-bootstrap 95 % intervals."""
-        return _stored(self.folder / "metrics.csv")
+        """Regression metrics of every model, or metrics of each class, with patient-bootstrap 95 % intervals."""
+        return _stored(self.folder / METRICS)
+
+    def confusion(self) -> pd.DataFrame:
+        """Confusion matrix of every model: counts by true and predicted class.
+
+        Raises:
+            RunError: if the target is a density.
+        """
+        if not self.classes:
+            raise RunError(
+                f"A confusion table is that of classes, but {self.folder} predicts a density; ask for screening()."
+            )
+        return _stored(self.folder / CONFUSION)
 
     def screening(self, *, thresholds: Sequence[float] | None = None) -> pd.DataFrame:
         """Screening metrics, with the reference population named in every row.
@@ -131,9 +153,15 @@ class Run:
 
         Raises:
             ConfigError: if a threshold is not a finite number.
+            RunError: if the target is a class.
         """
+        if self.classes:
+            raise RunError(
+                f"Screening cuts a density at a T-score, but {self.folder} predicts the classes "
+                f"{', '.join(self.classes)}; ask for metrics() or confusion()."
+            )
         if thresholds is None:
-            return _stored(self.folder / "screening.csv")
+            return _stored(self.folder / SCREENING)
         calibration = None if self.calibration is None else calibration_rows(self.calibration)
         reference = get_reference(reference_of(self.config))
         return screening_table(
@@ -141,10 +169,13 @@ class Run:
         )
 
     def comparisons(self) -> pd.DataFrame:
-        """Every model compared with ``concat`` on the same radiographs; empty where ``concat`` was not run."""
-        return _stored(self.folder / "comparisons.csv")
+        """Every model compared with ``concat`` on the same radiographs.
 
-    def comparison(self, model_a: str, model_b: str = "concat") -> pd.DataFrame:
+        Where ``concat`` was not run: with the first model for classes, and empty for a density.
+        """
+        return _stored(self.folder / COMPARISONS)
+
+    def comparison(self, model_a: str, model_b: str = BASE) -> pd.DataFrame:
         """Paired comparison of two models: difference and relative change of each metric, with intervals.
 
         Args:
@@ -163,6 +194,8 @@ class Run:
                     f"but {name!r} was given{hint}"
                 )
         both = self.predictions[self.predictions["model"].isin([model_a, model_b])]
+        if self.classes:
+            return class_comparisons_table(both, against=model_b, classes=self.classes, seed=self.config.seed)
         reference = get_reference(reference_of(self.config))
         return comparisons_table(both, reference=reference, against=model_b, seed=self.config.seed)
 
@@ -174,6 +207,7 @@ class Run:
         """
         return write_report(self.folder, seed=self.config.seed)
 
+    @cached_property
     def _roles(self) -> CohortRoles:
         return CohortRoles.from_dict(json.loads((self.folder / COHORT).read_text())["roles"])
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xattn_bmd.config import CompareConfig, to_dict
 from xattn_bmd.models.assets import BONE_ENCODER
+from xattn_bmd.models.fusions.backbone_names import model_config
 from xattn_bmd.models.fusions.named import source_digest
 from xattn_bmd.training.fits.stacking import members_of
 from xattn_bmd.training.registry import uses_images
@@ -130,6 +131,7 @@ def job_key(study: Study, job: Job, *, inputs: Inputs, trial: int | None = None)
     if members := members_of(job.model):
         keys = [job_key(study, replace(job, model=name), inputs=inputs, trial=trial) for name in members]
         return _address(_FORMAT, "stack", keys)
+    study = replace(study, config=replace(study.config, model=model_config(job.model, study.config.model)))
     files = inputs.decided() if uses_images(job.model) else None
     source = source_digest(job.model)
     return _address(*_decided(study), asdict(job), trial, files, *([] if source is None else [source]))

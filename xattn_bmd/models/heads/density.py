@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import softplus
 
-from xattn_bmd.config import HeadName
 from xattn_bmd.errors import ModelError
+from xattn_bmd.models.heads.head import Estimate, Head
 
 LEAST_SD = 0.01
 """Smallest SD of a Gaussian head, as a share of the SD of the training density (0.0015 g/cm², below any scanner)."""
@@ -20,27 +19,10 @@ _SOFTPLUS_OF_ONE = math.log(math.e - 1.0)  # softplus of it is 1
 _NORMAL_95 = 1.6449  # 95 % quantile of the standard normal distribution
 
 
-class Estimate(NamedTuple):
-    """What a head says of each patient, in single precision under any autocast.
-
-    Attributes:
-        density: ``(B,)`` g/cm²: the prediction, the mean, or the median.
-        sd: ``(B,)`` g/cm², positive: SD of a Gaussian head; None for the others.
-        quantiles: ``(B, 3)`` g/cm², ascending: 5, 50 and 95 % of a quantile head; None for the others.
-    """
-
-    density: Tensor
-    sd: Tensor | None = None
-    quantiles: Tensor | None = None
-
-
-class Head(nn.Module):
-    """``MLP(LN(vector))``, read by a subclass in units of the training density; first predictions are near its mean.
+class ScaledHead(Head):
+    """A head in units of the training density; first predictions are near its mean.
 
     Mean and SD of the target are those of the training folds; they are saved with the weights.
-
-    Shape:
-        ``(B, D)`` → :class:`Estimate` of ``B`` patients.
 
     Args:
         width: width ``D`` of the fused vector.
@@ -52,39 +34,26 @@ class Head(nn.Module):
         ModelError: if the mean is not finite or the SD is not positive.
     """
 
-    name: ClassVar[HeadName]
     outputs: ClassVar[int]
     target_mean: Tensor
     target_sd: Tensor
 
     def __init__(self, *, width: int, dropout: float, target_mean: float, target_sd: float) -> None:
-        super().__init__()
         if not (math.isfinite(target_mean) and math.isfinite(target_sd) and target_sd > 0):
             raise ModelError(
                 f"The density of the training folds has a finite mean and a positive SD, but {target_mean} and "
                 f"{target_sd} were found; check the target column."
             )
-        last = nn.Linear(width, self.outputs)
-        nn.init.normal_(last.weight, std=0.1 / math.sqrt(width))
-        nn.init.zeros_(last.bias)
-        self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Dropout(dropout), last)
+        super().__init__(width=width, dropout=dropout, outputs=self.outputs)
         self.register_buffer("target_mean", torch.tensor(float(target_mean)))
         self.register_buffer("target_sd", torch.tensor(float(target_sd)))
-
-    def forward(self, vector_BD: Tensor) -> Estimate:
-        """Return the density of each patient and what else the head gives."""
-        return self.read(self.mlp(vector_BD).float())
-
-    @abstractmethod
-    def read(self, z: Tensor) -> Estimate:
-        """Return the estimate that ``(B, outputs)`` raw outputs stand for."""
 
     def density_at(self, z_B: Tensor) -> Tensor:
         """Return the density that lies ``z`` SDs from the mean of the training folds, g/cm²."""
         return self.target_mean + self.target_sd * z_B
 
 
-class DensityHead(Head):
+class DensityHead(ScaledHead):
     """``density = mean + SD · z`` and nothing more.
 
     Example:
@@ -100,7 +69,7 @@ class DensityHead(Head):
         return Estimate(self.density_at(z.squeeze(-1)))
 
 
-class GaussianHead(Head):
+class GaussianHead(ScaledHead):
     """Mean and SD of a normal distribution of the density; the SD begins at that of the training folds.
 
     Example:
@@ -116,7 +85,7 @@ class GaussianHead(Head):
         return Estimate(self.density_at(z[:, 0]), sd=self.target_sd * (LEAST_SD + softplus(z[:, 1] + _SOFTPLUS_OF_ONE)))
 
 
-class QuantileHead(Head):
+class QuantileHead(ScaledHead):
     """5, 50 and 95 % quantile of the density: the median, and a step of zero or more to either side of it.
 
     Example:
@@ -132,6 +101,3 @@ class QuantileHead(Head):
         median = self.density_at(z[:, 0])
         below, above = (self.target_sd * _NORMAL_95 * softplus(z[:, side] + _SOFTPLUS_OF_ONE) for side in (1, 2))
         return Estimate(median, quantiles=torch.stack([median - below, median, median + above], dim=-1))
-
-
-HEADS: dict[HeadName, type[Head]] = {kind.name: kind for kind in (DensityHead, GaussianHead, QuantileHead)}

@@ -1,0 +1,1 @@
+"""The report of class predictions, from its source to its sections."""
