@@ -133,25 +133,30 @@ def simulate_cohort(
         return simulate_spines(
             root, n=n, preset=preset, repeats=repeats, seed=seed, size=size, workers=processes, progress=progress
         )
-    if subjects is not None:
-        hips = given_hips(subjects, seed=seed, scale=scale)
-    else:
-        hips = draw_hips(n=_HIPS if n is None else n, preset=preset or _PRESET, seed=seed)
-    people = {"subjects": _digest(hips), "scale": scale} if subjects is not None else {"n": len(hips)}
-    drawn = {} if subjects is not None else {"preset": preset or _PRESET}
+    hips, settings = _hips(n=n, preset=preset, subjects=subjects, scale=scale, seed=seed)
     made = {"seed": seed, "size": size, "repeats": repeats}
-    claim(root, settings={"version": VERSION, "assets": asset_fingerprint(), **people, **drawn, **made})
+    claim(root, settings={"version": VERSION, "assets": asset_fingerprint(), **settings, **made})
     visits = [replace(hip, index=hip.index * repeats + visit) for hip in hips for visit in range(repeats)]
-    fill(
-        root,
-        visits,
-        names=_names,
-        contents=functools.partial(_contents, seed, size),
-        workers=processes,
-        progress=progress,
-    )
+    contents = functools.partial(_contents, seed, size)
+    fill(root, visits, names=_names, contents=contents, workers=processes, progress=progress)
     _write_tables(root, visits, scale=scale or "lunar")
     return root / "cohort.csv"
+
+
+def _hips(
+    *,
+    n: int | None,
+    preset: PresetName | None,
+    subjects: str | Path | pd.DataFrame | None,
+    scale: Scale | None,
+    seed: int,
+) -> tuple[tuple[Hip, ...], dict[str, object]]:
+    """Return the hips of a table or of a preset, and what tells them apart from others."""
+    if subjects is not None:
+        hips = given_hips(subjects, seed=seed, scale=scale)
+        return hips, {"subjects": _digest(hips), "scale": scale}
+    hips = draw_hips(n=_HIPS if n is None else n, preset=preset or _PRESET, seed=seed)
+    return hips, {"n": len(hips), "preset": preset or _PRESET}
 
 
 def _digest(hips: tuple[Hip, ...]) -> str:

@@ -26,7 +26,7 @@ _MOST = 3
 _SECOND_FRESH = 0.15
 _L5_SHARE = 0.04
 _FRESH_SIGNS = (2.0, 1.1)
-"""Shape of the beta distribution of how visible the signs of a fresh fracture are: an eighth shows below 0.3."""
+"""Shape of the beta distribution of how visible the signs of a fresh fracture are: a tenth shows below 0.3."""
 
 _VARIANT = 0.05
 _VARIANT_LOSS = (0.08, 0.19)

@@ -10,7 +10,7 @@ from xattn_bmd.errors import SimulationError
 from xattn_bmd.simulate.chest.lumbar import LUMBAR_CV, POPULATION, lumbar_density
 from xattn_bmd.simulate.presets import Sex
 from xattn_bmd.simulate.spine.fractures import draw_findings
-from xattn_bmd.simulate.spine.person import Spine
+from xattn_bmd.simulate.spine.person import Finding, Spine
 from xattn_bmd.simulate.spine.presets import SPINE_PRESETS, SpinePreset, SpinePresetName
 from xattn_bmd.simulate.subjects import SMOKING, Integers, draw_ages, draw_record
 
@@ -70,10 +70,7 @@ def _draw_sex(
     label = true * (1 + LUMBAR_CV * rng.standard_normal(len(members)))
     drawn = {}
     for i, member in enumerate(members.tolist()):
-        z_score = (float(true[i]) - POPULATION[0]) / POPULATION[1]
-        odds = institution.fresh / (1 - institution.fresh) * math.exp(_FRESH_PER_SD * z_score)
-        old = institution.old * math.exp(_OLD_PER_SD * z_score + _OLD_PER_YEAR * (float(age[i]) - 75))
-        findings = draw_findings(rng, fresh=odds / (1 + odds), old=old)
+        findings = _findings(rng, institution, density=float(true[i]), age=float(age[i]))
         fresh = any(finding.condition == "fresh" for finding in findings)
         drawn[member] = Spine(
             letter=institution.letter,
@@ -94,3 +91,11 @@ def _draw_sex(
             findings=findings,
         )
     return drawn
+
+
+def _findings(rng: np.random.Generator, institution: SpinePreset, *, density: float, age: float) -> tuple[Finding, ...]:
+    """Draw what befell the vertebrae of a person of that density (g/cm²) and age (years)."""
+    z_score = (density - POPULATION[0]) / POPULATION[1]
+    odds = institution.fresh / (1 - institution.fresh) * math.exp(_FRESH_PER_SD * z_score)
+    old = institution.old * math.exp(_OLD_PER_SD * z_score + _OLD_PER_YEAR * (age - 75))
+    return draw_findings(rng, fresh=odds / (1 + odds), old=old)

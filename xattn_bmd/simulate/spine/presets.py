@@ -45,7 +45,7 @@ SPINE_PRESETS: dict[SpinePresetName, SpinePreset] = {
         people=Preset(age_range=(55.0, 90.0), age_beta=(2.6, 1.6), female_share=0.75, sites=("spine_a",)),
         fresh=0.62,
         old=0.75,
-        upper_edge=(0.0, 1.45),
+        upper_edge=(0.0, 0.9),
         site=Site(
             name="spine_a", kvp=(85,), photons=9000.0, scatter_to_primary=0.36, blur_mm=0.36, field_mm=336.0,
             margin_mm=(0.0, 6.0), latitude=2.2, steepness=3.4, edge=0.50, equalise=0.35,
