@@ -30,6 +30,9 @@ LONGEST = (
 
 
 def pytest_configure(config):
+    missing = [name for name in LONGEST if not (config.rootpath / name).is_file()]
+    if missing:
+        raise pytest.UsageError(f"LONGEST in tests/conftest.py names files of the suite, but {missing} are none.")
     config.option.loadscopereorder = False  # else xdist starts the files of most tests first, however short
 
 
