@@ -19,6 +19,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
@@ -35,13 +36,16 @@ def scripts() -> list[Path]:
     return sorted(HERE.glob("[0-9][0-9]_*.py"))
 
 
-def executed(script: Path, *, folder: Path, changed: Mapping[str, object] | None = None) -> NotebookNode:
+def executed(
+    script: Path, *, folder: Path, changed: Mapping[str, object] | None = None, kernel: AsyncKernelManager | None = None
+) -> NotebookNode:
     """Return the notebook of a script with its outputs.
 
     Args:
         script: a script in percent format.
         folder: where it runs, and where it makes its folder ``work``.
         changed: other values for names of the cell that is tagged ``parameters``.
+        kernel: runs it, is started where it is not yet, and is left running; a kernel of its own by default.
 
     Raises:
         nbclient.exceptions.CellExecutionError: if a cell fails.
@@ -54,7 +58,9 @@ def executed(script: Path, *, folder: Path, changed: Mapping[str, object] | None
         lines = [f"{name} = {value!r}" for name, value in changed.items() if f"{name} =" in source]
         notebook.cells.insert(place + 1, nbformat.v4.new_code_cell("\n".join(lines)))
     where = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(notebook, timeout=1800, kernel_name="python3", record_timing=False, resources=where)
+    client = NotebookClient(
+        notebook, km=kernel, timeout=1800, kernel_name="python3", record_timing=False, resources=where
+    )
     client.execute(env=os.environ | {"PYTHONWARNINGS": QUIET})
     return same_each_time(notebook)
 

@@ -12,10 +12,46 @@ settings.register_profile("suite", deadline=None)  # speed is measured in a benc
 settings.load_profile("suite")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: as many test processes as cores share them
 
+LONGEST = (
+    "tests/test_notebooks.py",
+    "tests/training/workers/test_parallel_runs.py",
+    "tests/search/test_tune.py",
+    "tests/test_readme.py",
+    "tests/training/test_crossval.py",
+    "tests/test_cli.py",
+    "tests/training/fits/test_ddp.py",
+    "tests/training/archive/test_estimate.py",
+    "tests/training/workers/test_scheduler.py",
+    "tests/training/test_mask_road.py",
+    "tests/report/test_write.py",
+    "tests/localise/test_localiser.py",
+)
+"""They start first: a long file that starts last leaves a core idle."""
+
+
+def pytest_configure(config):
+    missing = [name for name in LONGEST if not (config.rootpath / name).is_file()]
+    if missing:
+        raise pytest.UsageError(f"LONGEST in tests/conftest.py names files of the suite, but {missing} are none.")
+    config.option.loadscopereorder = False  # else xdist starts the files of most tests first, however short
+
+
+def pytest_collection_modifyitems(items):
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.nodeid.split("::")[0], len(LONGEST)))
+
 
 @pytest.fixture(autouse=True)
 def _own_cache_folder(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("XATTN_BMD_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave out the drawings of reports."""
+    from tests.report.pages import leave_out_drawing
+
+    leave_out_drawing(monkeypatch)
 
 
 @pytest.fixture(scope="session")

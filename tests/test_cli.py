@@ -43,7 +43,7 @@ def test_the_whole_job_on_dicom_files(simulated, tmp_path, capsys):
     assert len(written) == 24 and {"prediction", "t_score", "who_class"} <= set(written.columns)
 
 
-def test_demo_writes_a_run(tmp_path, capsys, monkeypatch):
+def test_demo_writes_a_run(tmp_path, capsys, monkeypatch, undrawn):
     from dataclasses import replace
 
     from tests.training.settings import TINY
@@ -52,11 +52,11 @@ def test_demo_writes_a_run(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(CompareConfig, "from_preset", classmethod(lambda cls, preset: replace(TINY)))
     out = tmp_path / "RUN"
     assert (
-        main(["demo", "--n", "20", "--folds", "2", "--out", str(out), "--workers", "1", "--models", "concat", "ridge"])
+        main(["demo", "--n", "12", "--folds", "2", "--out", str(out), "--workers", "1", "--models", "concat", "ridge"])
         == 0
     )
     assert (out / "predictions.csv").is_file() and (out / "report.html").is_file()
-    assert len(list((out / "simulated" / "images").glob("*.dcm"))) == 20
+    assert len(list((out / "simulated" / "images").glob("*.dcm"))) == 12
     assert "SIMULATED" in capsys.readouterr().out
 
 
@@ -187,7 +187,7 @@ def test_all_problems_come_in_one_list(tmp_path, capsys):
     assert "stranger" in error
 
 
-def test_existing_run_with_another_configuration(tmp_path, cohort_table, capsys):
+def test_existing_run_with_another_configuration(tmp_path, cohort_table, capsys, undrawn):
     out = tmp_path / "RUN"
     assert _compare(cohort_table, out, "--models", "ridge") == 0
     capsys.readouterr()
@@ -195,7 +195,7 @@ def test_existing_run_with_another_configuration(tmp_path, cohort_table, capsys)
     assert "another" in capsys.readouterr().err
 
 
-def test_one_class_only_at_a_threshold_is_a_reason_not_a_crash(tmp_path, capsys):
+def test_one_class_only_at_a_threshold_is_a_reason_not_a_crash(tmp_path, capsys, undrawn):
     table = write_cohort(tmp_path / "c", n=24)
     frame = pd.read_csv(table)
     frame["fn_bmd"] = frame["fn_bmd"] + 0.6
@@ -207,7 +207,7 @@ def test_one_class_only_at_a_threshold_is_a_reason_not_a_crash(tmp_path, capsys)
     assert auroc["value"].isna().all() and auroc["reason"].str.len().gt(0).all()
 
 
-def test_patient_header_text_never_reaches_output_or_results(simulated, tmp_path, capsys):
+def test_patient_header_text_never_reaches_output_or_results(simulated, tmp_path, capsys, undrawn):
     copy = tmp_path / "c"
     shutil.copytree(simulated.parent, copy)
     secret = "Confidential^Person"
@@ -249,8 +249,8 @@ def _wait_for_folds(process, out, count):
         time.sleep(0.02)
 
 
-def test_killed_on_dicom_files_and_started_again_gives_the_same_bytes(simulated, tmp_path):
-    words = [
+def test_killed_on_dicom_files_and_started_again_gives_the_same_bytes(simulated, tmp_path, undrawn):
+    given = [
         "compare",
         simulated,
         "--images",
@@ -261,16 +261,17 @@ def test_killed_on_dicom_files_and_started_again_gives_the_same_bytes(simulated,
         "concat",
         "ridge",
     ]
-    command = [sys.executable, "-m", "xattn_bmd.cli", *map(str, words), "--cache", str(tmp_path / "cache"), "--out"]
+    words = [*map(str, given), "--cache", str(tmp_path / "cache"), "--out"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run([*command, str(whole)], check=True, capture_output=True)
-    process = subprocess.Popen([*command, str(killed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert main([*words, str(whole)]) == 0
+    command = [sys.executable, "-m", "xattn_bmd.cli", *words, str(killed)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _wait_for_folds(process, killed, 2)
     process.send_signal(signal.SIGKILL)
     process.wait()
     before = {path: path.stat().st_mtime_ns for path in killed.glob("*/repeat_00/fold_*/state.json")}
     assert before and not (killed / "predictions.csv").exists()
-    subprocess.run([*command, str(killed)], check=True, capture_output=True)
+    assert main([*words, str(killed)]) == 0
     assert all(path.stat().st_mtime_ns == when for path, when in before.items())
     tables = ("predictions.csv", "metrics.csv", "screening.csv", "comparisons.csv")
     for name in (*tables, "fold_plan.json", "config.yaml", "xattn/predictor.json", "ridge/predictor.json"):

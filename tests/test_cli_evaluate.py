@@ -6,7 +6,15 @@ import pandas as pd
 import pytest
 
 from tests.cohorts import write_cohort
+from tests.report.pages import leave_out_drawing
 from xattn_bmd.cli import main
+
+
+@pytest.fixture(scope="module", autouse=True)
+def undrawn():
+    with pytest.MonkeyPatch.context() as patch:
+        leave_out_drawing(patch)
+        yield
 
 
 @pytest.fixture(scope="module")

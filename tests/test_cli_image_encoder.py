@@ -8,26 +8,18 @@ import pandas as pd
 import pytest
 
 from tests.cohorts import write_cohort
+from tests.report.pages import leave_out_drawing
 from xattn_bmd import Predictor
 from xattn_bmd.cli import main
 from xattn_bmd.models.assets import bone_encoder_facts
-from xattn_bmd.report import write
 
 NOTE = f"pretrained on {bone_encoder_facts().hips:,} SIMULATED hips"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def undrawn():
-    """Leave out the drawing, which takes most of the time."""
-
-    def save(figure, stem):
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        stem.with_name(f"{stem.name}.svg").write_text('<svg role="img"></svg>')
-        stem.with_name(f"{stem.name}.png").write_bytes(b"x" * 100)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write, "save_figure", save)
-        patch.setattr("matplotlib.figure.Figure.draw_without_rendering", lambda figure: None)
+        leave_out_drawing(patch)
         yield
 
 

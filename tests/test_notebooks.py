@@ -8,12 +8,15 @@ from pathlib import Path
 import jupytext
 import nbformat
 import pytest
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
+from nbclient import NotebookClient
 
 import xattn_bmd
 
 ROOT = Path(__file__).parents[1]
 _FEWER = {"HIPS": 24, "FEW": 12, "NEW": 6, "ELSEWHERE": 12, "PEOPLE": 60, "CHANGED": 2}
-SMALL = _FEWER | {"FOLDS": 2, "EPOCHS": 2, "TRIALS": 2}
+SMALL = _FEWER | {"FOLDS": 2, "EPOCHS": 1, "TRIALS": 2}
 CELLS = "cell_type", "source"
 
 
@@ -39,9 +42,25 @@ def _one_cache(workplace, monkeypatch):
     monkeypatch.setenv("XATTN_BMD_CACHE", str(workplace / "cache"))
 
 
+@pytest.fixture(scope="module")
+def one_kernel():
+    manager = AsyncKernelManager(kernel_name="python3")
+    yield manager
+    run_sync(manager.shutdown_kernel)(now=True)
+
+
+@pytest.fixture
+def kernel(one_kernel, workplace):
+    """One process for all, for most of its time goes into imports; what a notebook names is forgotten after it."""
+    yield one_kernel
+    forget = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("%reset -sf")])
+    where = {"metadata": {"path": str(workplace)}}  # of the kernel that replaces one that has died
+    NotebookClient(forget, km=one_kernel, resources=where).execute()
+
+
 @SCRIPTS
-def test_a_notebook_runs(script, workplace):
-    notebook = execute.executed(script, folder=workplace, changed=SMALL)
+def test_a_notebook_runs(script, workplace, kernel):
+    notebook = execute.executed(script, folder=workplace, changed=SMALL, kernel=kernel)
     assert not [output for output in _outputs(notebook) if output.get("name") == "stderr"]
 
 

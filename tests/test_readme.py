@@ -23,6 +23,9 @@ from xattn_bmd.search.study_file import read_study
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+SMALL = replace(
+    TINY, folds=2, models=("xattn", "concat", "ridge"), training=replace(TINY.training, epochs=1, patience=1)
+)
 YAML = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -38,7 +41,7 @@ def own_data(tmp_path, monkeypatch):
         shutil.move(made.parent / "cohort.yaml", tmp_path / "cohort.yaml")
         made.parent.rmdir()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(CompareConfig, "from_preset", classmethod(lambda cls, preset: replace(TINY, folds=2)))
+    monkeypatch.setattr(CompareConfig, "from_preset", classmethod(lambda cls, preset: SMALL))
     return tmp_path
 
 
@@ -84,7 +87,7 @@ def test_simulated_hips_from_the_command_line(tmp_path, monkeypatch, capsys):
     }
 
 
-def test_masks_and_readers_from_the_command_line(tmp_path, monkeypatch, capsys):
+def test_masks_and_readers_from_the_command_line(tmp_path, monkeypatch, capsys, undrawn):
     """With made-up pictures in place of chests, and a tiny network."""
     monkeypatch.chdir(tmp_path)
     for folder, seed in (("CHESTS", 0), ("NEW", 5)):
@@ -92,7 +95,7 @@ def test_masks_and_readers_from_the_command_line(tmp_path, monkeypatch, capsys):
         draw_masks(table, tmp_path / folder / "masks")
         roles = yaml.safe_load((tmp_path / folder / "cohort.yaml").read_text()) | {"masks": "masks"}
         (tmp_path / folder / "cohort.yaml").write_text(yaml.safe_dump(roles))
-    small = replace(TINY, folds=2, models=("image_only",), model=replace(TINY.model, mask_head="unet", mask_width=4))
+    small = replace(SMALL, models=("image_only",), model=replace(TINY.model, mask_head="unet", mask_width=4))
     Path("both.yaml").write_text(yaml.safe_dump(to_dict(small)))
     for made, name in zip(write_tree(tmp_path), ("JSRT", "SCR"), strict=True):
         made.rename(tmp_path / name)
@@ -106,7 +109,7 @@ def test_masks_and_readers_from_the_command_line(tmp_path, monkeypatch, capsys):
     assert Path("CONVERTED/cohort.yaml").is_file()
 
 
-def test_many_machines_from_the_command_line(own_data, capsys):
+def test_many_machines_from_the_command_line(own_data, capsys, undrawn):
     """With one process in place of two, and an address of this machine where nothing listens."""
     shutil.copy("new.csv", "archive.csv")
     Path("new").rename("archive")
@@ -120,14 +123,14 @@ def test_many_machines_from_the_command_line(own_data, capsys):
     assert (own_data / "all.csv").is_file()
 
 
-def test_own_data_from_python(own_data, capsys):
+def test_own_data_from_python(own_data, capsys, undrawn):
     exec(compile(PYTHON[0], "README.md", "exec"), {})
     assert "mae" in capsys.readouterr().out
 
 
-def test_a_search_from_the_command_line(own_data, capsys, monkeypatch):
+def test_a_search_from_the_command_line(own_data, capsys, monkeypatch, undrawn):
     """With one trial of each study on few folds; the second command compares with what the first one chose."""
-    small = replace(TINY, folds=2, model=replace(TINY.model, width=32))  # the narrowest of the space
+    small = replace(SMALL, model=replace(TINY.model, width=32))  # the narrowest of the space
     monkeypatch.setattr(CompareConfig, "from_preset", classmethod(lambda cls, preset: small))
     block = re.search(r"## Search for settings\n\n```\n(.*?)```", README, flags=re.DOTALL).group(1)
     for line in block.splitlines():
@@ -143,7 +146,7 @@ def test_a_search_from_python(own_data, capsys):
     assert "nested search" in capsys.readouterr().out
 
 
-def test_explanations_from_the_command_line_and_from_python(own_data, capsys):
+def test_explanations_from_the_command_line_and_from_python(own_data, capsys, undrawn):
     assert main(["compare", "cohort.csv", "--images", "radiographs/", "--out", "RUN", "--models", "xattn"]) == 0
     write_masks(own_data / "masks", pd.read_csv("cohort.csv")["radiograph_id"])
     block = re.search(r"## Where does it look.*?\n\n```\n(.*?)```", README, flags=re.DOTALL).group(1)

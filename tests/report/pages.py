@@ -8,6 +8,7 @@ import numpy as np
 import yaml
 
 from tests.metrics.tables import made_up_table
+from xattn_bmd.report import write
 
 LUNAR = "lunar_femoral_neck_white_female"
 
@@ -55,6 +56,17 @@ class PageParts(HTMLParser):
 
     def count(self, tag):
         return sum(name == tag for name, _ in self.tags)
+
+
+def leave_out_drawing(patch):
+    """Make reports with empty drawings: drawing takes most of their time, and other tests look at it."""
+
+    def save(figure, stem):
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        stem.with_name(f"{stem.name}.svg").write_text('<svg role="img"></svg>')
+        stem.with_name(f"{stem.name}.png").write_bytes(b"x" * 100)
+
+    patch.setattr(write, "save_figure", save)
 
 
 def made_up_record(table, *, seed=0):

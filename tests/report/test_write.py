@@ -50,19 +50,6 @@ def parts(page):
     return PageParts(page)
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Leave out the drawing, which takes most of the time."""
-
-    def save(figure, stem):
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        stem.with_name(f"{stem.name}.svg").write_text('<svg role="img"></svg>')
-        stem.with_name(f"{stem.name}.png").write_bytes(b"x" * 100)
-
-    monkeypatch.setattr(write, "save_figure", save)
-    monkeypatch.setattr("matplotlib.figure.Figure.draw_without_rendering", lambda figure: None)
-
-
 def report_of(table, tmp_path, **options):
     path = tmp_path / "table.csv"
     table.to_csv(path, index=False)

@@ -38,7 +38,7 @@ def study(tmp_path, cohort_table):
     return written(tmp_path)
 
 
-def test_one_command_runs_a_whole_study_and_continues_it(study, tmp_path, capsys):
+def test_one_command_runs_a_whole_study_and_continues_it(study, tmp_path, capsys, undrawn):
     out = tmp_path / "S"
     assert main(["study", str(study), "--out", str(out)]) == 0
     assert "metadata_only" in capsys.readouterr().out

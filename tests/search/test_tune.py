@@ -299,7 +299,7 @@ def test_workers_give_the_trials_of_every_study(whole, nested, tmp_path):
     assert first.equals(nested.trials.groupby("search")["mae"].first())
 
 
-def test_the_chosen_configuration_is_compared_with_one_command(nested, cohort_table, tmp_path, capsys):
+def test_the_chosen_configuration_is_compared_with_one_command(nested, cohort_table, tmp_path, capsys, undrawn):
     run = compare(Cohort.from_csv(cohort_table), out=tmp_path / "library", config=nested.best, progress=False)
     settings = str(nested.folder / "best.yaml")
     assert main(["compare", str(cohort_table), "--settings", settings, "--out", str(tmp_path / "run")]) == 0

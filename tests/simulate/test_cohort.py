@@ -97,6 +97,18 @@ def test_an_interrupted_run_continues_to_the_same_files(made, tmp_path):
     assert all(p.stat().st_mtime_ns == before for p, before in finished.items())
 
 
+@pytest.mark.parametrize(("n", "processes"), [(1, 1), (15, 1), (16, 2), (70, 4)])
+def test_one_process_for_each_16_radiographs_and_no_more_than_cores(tmp_path, monkeypatch, n, processes):
+    def started(make, people, *, workers):
+        raise Interruption(workers)
+
+    monkeypatch.setattr(folder, "_run", started)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    with pytest.raises(Interruption) as stopped:
+        simulate_cohort(tmp_path, n=n, repeats=2, size=SIZE)
+    assert stopped.value.args == (processes,)
+
+
 @pytest.mark.parametrize("change", [{"seed": 1}, {"n": N + 1}, {"size": SIZE + 2}, {"preset": "screening"}])
 def test_other_settings_are_refused(made, change):
     before = content(made)

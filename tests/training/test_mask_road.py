@@ -24,6 +24,7 @@ from xattn_bmd.training.runs.estimator_file import load_estimator
 
 HEAD = replace(TINY.model, mask_head="unet", mask_width=4)
 TRAINING = replace(TINY.training, epochs=8, patience=8, learning_rate=3e-3)
+ONCE = replace(TRAINING, epochs=1, patience=1)
 SETTINGS = tiny(models=("image_only", "concat", "metadata_only"), folds=2, model=HEAD, training=TRAINING)
 WITHOUT = ("hip_003", "hip_010")
 
@@ -111,7 +112,7 @@ def test_a_run_is_not_continued_with_other_masks(run, cohort_table, masks, tmp_p
 
 
 def test_the_twin_has_the_same_folds_and_no_masks(run, cohort_table, masks, tmp_path):
-    config = replace(SETTINGS, models=("image_only",), model=replace(HEAD, mask_head="none"))
+    config = replace(SETTINGS, models=("image_only",), model=replace(HEAD, mask_head="none"), training=ONCE)
     cohort = Cohort.from_csv(cohort_table, masks=masks)
     twin = compare(cohort, out=tmp_path / "RUN", config=config, plan=run.plan, progress=False)
     plain = compare(Cohort.from_csv(cohort_table), out=tmp_path / "OTHER", config=config, plan=run.plan, progress=False)
@@ -161,7 +162,7 @@ def test_segment_command(run, cohort_table, masks, tmp_path, capsys):
     assert "mean Dice" in capsys.readouterr().out
 
 
-def test_compare_command_takes_masks_and_a_mask_head(cohort_table, masks, tmp_path):
+def test_compare_command_takes_masks_and_a_mask_head(cohort_table, masks, tmp_path, undrawn):
     words = [
         "compare",
         str(cohort_table),
@@ -185,7 +186,7 @@ def test_compare_command_takes_masks_and_a_mask_head(cohort_table, masks, tmp_pa
 
 @pytest.mark.parametrize("task_weights", ["fixed", "uncertainty"])
 def test_task_weights_are_trained_with_the_network_and_kept_out_of_it(run, cohort_table, masks, task_weights, tmp_path):
-    training = replace(TRAINING, task_weights=task_weights, epochs=2)
+    training = replace(ONCE, task_weights=task_weights)
     config = replace(SETTINGS, models=("image_only",), training=training)
     cohort = Cohort.from_csv(cohort_table, masks=masks)
     got = compare(cohort, out=tmp_path / "RUN", config=config, plan=run.plan, progress=False)
@@ -211,7 +212,7 @@ def test_uncertainty_moves_its_weights_in_training(cohort_table, masks):
 
 
 def test_an_ensemble_of_seeds_segments_with_the_mean(cohort_table, masks, tmp_path):
-    config = replace(SETTINGS, models=("image_only",), training=replace(TRAINING, seeds=2, epochs=2))
+    config = replace(SETTINGS, models=("image_only",), training=replace(ONCE, seeds=2))
     cohort = Cohort.from_csv(cohort_table, masks=masks)
     got = compare(cohort, out=tmp_path / "RUN", config=config, progress=False)
     estimator = load_estimator(got.folder / "image_only" / "repeat_00" / "fold_00")
@@ -229,7 +230,7 @@ def test_frozen_trunk_is_looked_through_afresh_for_its_finer_maps(cohort_table, 
 
     save_file(timm.create_model("test_resnet", in_chans=1, num_classes=0).state_dict(), weights)
     model = replace(HEAD, weights=str(weights), freeze="trunk")
-    config = replace(SETTINGS, models=("image_only",), model=model, training=replace(TRAINING, epochs=2))
+    config = replace(SETTINGS, models=("image_only",), model=model, training=ONCE)
     got = compare(Cohort.from_csv(cohort_table, masks=masks), out=tmp_path / "RUN", config=config, progress=False)
     assert got.masks["dice"].notna().all()
     assert list((got.folder / "image_only").glob("frozen-*.safetensors"))

@@ -34,6 +34,7 @@ VERSION = "hip-bench-1"
 
 _SMALLEST, _LARGEST = 64, 4096
 _HIPS = 233
+_FOR_ONE_PROCESS = 16
 _PRESET: PresetName = "hcs"
 _COLUMNS = (
     "radiograph_id", "patient_id", "image", "side", "site", "sex", "age_xray", "age_dxa", "height", "weight", "bmi",
@@ -105,8 +106,8 @@ def simulate_cohort(
         seed: 0 or more.  One seed draws the same bones and ids for every preset: take another one for people on whom a
             model is to be validated.
         size: rows and columns of each picture; even, 64 to 4096.
-        workers: processes; None takes one per CPU core. With more than one, a script must guard its own
-            start by ``if __name__ == "__main__":``.
+        workers: processes; None takes one per CPU core, and one alone for each 16 radiographs. With more than one, a
+            script must guard its own start by ``if __name__ == "__main__":``.
         progress: called with (finished, total) after every radiograph.
 
     Returns:
@@ -124,7 +125,8 @@ def simulate_cohort(
     """
     _check(size, workers, repeats)
     _check_people(n=n, preset=preset, subjects=subjects, scale=scale)
-    root, processes = Path(out), workers or os.cpu_count() or 1
+    people_asked = (n or _HIPS) if subjects is None else len(subjects)
+    root, processes = Path(out), workers or _worth_starting(people_asked * repeats)
     if preset == "chest" or preset == "chest_external":
         return simulate_chests(
             root, n=n, preset=preset, repeats=repeats, seed=seed, size=size, workers=processes, progress=progress
@@ -157,6 +159,11 @@ def _hips(
         return hips, {"subjects": _digest(hips), "scale": scale}
     hips = draw_hips(n=_HIPS if n is None else n, preset=preset or _PRESET, seed=seed)
     return hips, {"n": len(hips), "preset": preset or _PRESET}
+
+
+def _worth_starting(radiographs: int) -> int:
+    """Return how many processes to take: each spends seconds on its start."""
+    return max(1, min(os.cpu_count() or 1, radiographs // _FOR_ONE_PROCESS))
 
 
 def _digest(hips: tuple[Hip, ...]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
@@ -34,11 +36,25 @@ def save_figure(figure: Figure, stem: Path) -> None:
         RunError: if the disk is full or cannot be written.
     """
     picture = io.BytesIO()
-    with look():
+    with look(), _laid_out(figure):
         figure.savefig(picture, format="png", dpi=PNG_DPI, metadata={"Software": None})
+        svg = svg_text(figure)
     stem.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(stem.parent / f"{stem.name}.svg", '<?xml version="1.0" encoding="utf-8"?>\n' + svg_text(figure))
+    atomic_write(stem.parent / f"{stem.name}.svg", '<?xml version="1.0" encoding="utf-8"?>\n' + svg)
     atomic_write(stem.parent / f"{stem.name}.png", picture.getvalue())
+
+
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Find the places of a figure's parts once, where matplotlib would before each file, with a blank drawing each."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    figure.set_layout_engine(None)
+    try:
+        yield
+    finally:
+        figure.set_layout_engine(engine)
 
 
 def svg_text(figure: Figure, *, label: str = "") -> str:
@@ -56,7 +72,7 @@ def svg_text(figure: Figure, *, label: str = "") -> str:
         '<svg role="img" aria-label="Empty" xmlns:x'
     """
     stream = io.StringIO()
-    with look():
+    with look(), _laid_out(figure):
         figure.savefig(stream, format="svg", metadata=dict(_NO_METADATA))
     drawn = re.sub(r"\s*<metadata>.*?</metadata>", "", stream.getvalue(), flags=re.DOTALL)
     element = drawn[drawn.index("<svg ") :]
