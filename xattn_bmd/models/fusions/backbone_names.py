@@ -27,7 +27,7 @@ def fusion_part(name: str) -> str:
 
 
 def own_backbone(name: str) -> str | None:
-    """Return the backbone that a model names, or None where it has that of the settings.
+    """Return the backbone that a model names, or None where it has that of the settings, or is a stack of others.
 
     Raises:
         ModelError: if what stands behind the sign cannot be the name of a timm model.
@@ -36,7 +36,7 @@ def own_backbone(name: str) -> str | None:
         >>> own_backbone("image_only@resnet50"), own_backbone("xattn")
         ('resnet50', None)
     """
-    if AT not in name:
+    if AT not in name or "+" in name:
         return None
     backbone = name.partition(AT)[2]
     if re.fullmatch(r"\w[\w.-]*", backbone) is None:
