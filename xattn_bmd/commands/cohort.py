@@ -12,26 +12,28 @@ def simulate_command(
     out: str,
     *,
     n: int | None = None,
-    preset: Literal["hcs", "screening", "external_c", "external_d", "pretraining", "chest", "chest_external"]
+    preset: Literal[
+        "hcs", "screening", "external_c", "external_d", "pretraining", "chest", "chest_external", "ct", "ct_external"
+    ]
     | None = None,
     subjects: str | None = None,
     scale: Literal["lunar", "hologic"] | None = None,
     repeats: int = 1,
     seed: int = 0,
-    size: int = 512,
+    size: int | None = None,
     workers: int | None = None,
 ) -> None:
-    """Simulate radiographs of hips, or of chests, as DICOM files with a clinical table and the truth behind them.
+    """Simulate radiographs of hips or of chests, or lumbar CT volumes, with a clinical table and the truth behind them.
 
     Args:
         out: folder to write: images/, cohort.csv, cohort.yaml, truth/; masks/ for chests.
-        n: number of radiographs; 233 hips or 1600 chests by default.
+        n: number of radiographs or volumes; 233 hips, 1600 chests, 879 or 340 (ct_external) volumes by default.
         preset: kind of people and hospitals; "hcs" (hips, the original study's shape) by default.
         subjects: CSV of real people with a measured density, in place of n and preset.
         scale: DXA scale of that table; asked for with it.
-        repeats: radiographs of each hip or chest.
+        repeats: radiographs or scans of each hip, chest or spine.
         seed: seed; the same seed gives the same files.
-        size: rows and columns of each picture.
+        size: rows and columns of each picture; 512, or 160 for a CT slice, by default.
         workers: processes; all cores by default.
     """
     from xattn_bmd.simulate.cohort import simulate_cohort
@@ -49,7 +51,7 @@ def simulate_command(
             workers=workers,
             progress=advanced,
         )
-    print(f"simulated radiographs: {table}")
+    print(f"simulated {'volumes' if preset in ('ct', 'ct_external') else 'radiographs'}: {table}")
 
 
 def check_command(

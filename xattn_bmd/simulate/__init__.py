@@ -1,4 +1,4 @@
-"""Simulated hip and chest radiographs: X-ray physics through bones with the bone density of a drawn person.
+"""Simulated hip and chest radiographs and lumbar CT volumes: X-ray physics through bones of known density.
 
 Everything made here is simulated and must be labelled so wherever it is shown; it is no clinical evidence.
 """
