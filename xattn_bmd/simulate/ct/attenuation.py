@@ -65,7 +65,7 @@ def qct_density(mineral: Amount, *, fat_share: float) -> Amount:
 
     Example:
         >>> round(qct_density(100.0, fat_share=0.5), 1)
-        94.3
+        94.7
     """
     return bone_hu(mineral, fat_share=fat_share, kvp=QCT_KVP) / MINERAL_HU[QCT_KVP]
 

@@ -51,23 +51,23 @@ SCANNERS: dict[str, Scanner] = {
     for scanner in (
         Scanner(
             name="scanner_a", kvp=120, slice_mm=3.0, field_mm=240.0, blur_mm=0.75, edge=0.0, noise_hu=13.0,
-            grain_mm=1.1, slope=1.0, offset=0.0, cupping_hu=4.0,
+            grain_mm=1.1, slope=1.0, offset=0.0, cupping_hu=2.0,
         ),
         Scanner(
             name="scanner_b", kvp=120, slice_mm=2.0, field_mm=256.0, blur_mm=0.50, edge=0.6, noise_hu=22.0,
-            grain_mm=0.7, slope=1.02, offset=-6.0, cupping_hu=6.0,
+            grain_mm=0.7, slope=1.02, offset=-6.0, cupping_hu=3.0,
         ),
         Scanner(
             name="scanner_c", kvp=140, slice_mm=5.0, field_mm=250.0, blur_mm=1.10, edge=0.0, noise_hu=11.0,
-            grain_mm=1.6, slope=0.98, offset=4.0, cupping_hu=3.0,
+            grain_mm=1.6, slope=0.98, offset=4.0, cupping_hu=2.5,
         ),
         Scanner(
             name="scanner_d", kvp=100, slice_mm=2.5, field_mm=230.0, blur_mm=0.65, edge=0.25, noise_hu=18.0,
-            grain_mm=0.9, slope=1.01, offset=5.0, cupping_hu=7.0,
+            grain_mm=0.9, slope=1.01, offset=5.0, cupping_hu=3.5,
         ),
         Scanner(
             name="scanner_e", kvp=80, slice_mm=3.75, field_mm=245.0, blur_mm=0.85, edge=0.1, noise_hu=24.0,
-            grain_mm=1.2, slope=0.985, offset=-4.0, cupping_hu=9.0,
+            grain_mm=1.2, slope=0.985, offset=-4.0, cupping_hu=5.0,
         ),
     )
 }  # fmt: skip
