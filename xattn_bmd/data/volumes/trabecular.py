@@ -15,6 +15,7 @@ METAL_MARGIN_MM = 5.0
 """Voxels this near to metal are left out: blur and the strongest part of the streaks."""
 
 _OPENING_MM = 6.0
+_FAR_MM = 1e6
 
 Mask = NDArray[np.bool_]
 
@@ -60,8 +61,8 @@ def erode(mask: Mask, spacing_mm: tuple[float, float, float], *, margin_mm: floa
 def trabecular_region(volume: Volume, body: Mask, *, margin_mm: float = 4.0) -> Mask:
     """Return the trabecular region of one vertebra: eroded, opened, its largest piece, without metal.
 
-    Opening by 6 mm and the largest piece drop what erosion leaves of pedicles and arch, where the mask covers the whole
-    vertebra; a body too flat to be opened is left as eroded.
+    Opening by 6 mm within the slices and the largest piece drop what erosion leaves of pedicles and arch, where the
+    mask covers the whole vertebra; what cannot be opened is left as eroded.
 
     Args:
         volume: HU.
@@ -107,13 +108,14 @@ def _box(body: Mask, spacing_mm: tuple[float, float, float]) -> tuple[slice, sli
 
 
 def _opened(mask: Mask, spacing_mm: tuple[float, float, float]) -> Mask:
-    """Return a mask without what is thinner than twice the opening."""
+    """Return a mask without what is, within its slice, thinner than twice the opening."""
     from scipy.ndimage import distance_transform_edt
 
-    core = erode(mask, spacing_mm, margin_mm=_OPENING_MM)
+    apart = (_FAR_MM, *spacing_mm[1:])
+    core = erode(mask, apart, margin_mm=_OPENING_MM)
     if not core.any():
         return mask
-    opened: Mask = mask & (distance_transform_edt(~core, sampling=spacing_mm) <= _OPENING_MM + min(spacing_mm))
+    opened: Mask = mask & (distance_transform_edt(~core, sampling=apart) <= _OPENING_MM + min(spacing_mm[1:]) / 2)
     return opened
 
 

@@ -18,12 +18,13 @@ from xattn_bmd.simulate.ct.vertebra import Size, Values, arch_distance, body_dis
 BODY_LABELS = {level: number for number, level in enumerate(LEVELS, start=1)}
 """Label of each vertebral body in the truth."""
 
-DEEP_MM = 3.5
+DEEP_MM = 4.0
 """Trabecular bone of the truth lies this deep below the surface of its body."""
 
 METAL_HU = 9000.0
 _CORTICAL_MINERAL = 950.0
 _ARCH_CORTEX_MM = 0.85
+Box = tuple[slice, slice, slice]
 _FINEST_MM = 1.25
 _DISC_HU, _SAC_HU = 85.0, 22.0
 _REACH = (50.0, 30.0, 62.0)
@@ -36,7 +37,7 @@ class Bones:
 
     Attributes:
         bodies: ``(D, H, W)`` label of the body that holds most of a voxel.
-        trabecular: ``(D, H, W)`` the same, for deep trabecular bone without vein and screws.
+        trabecular: ``(D, H, W)`` the same, for bone 4 mm deep in a body, without screws.
         qct: mg/cm³ over the trabecular voxels of each level of which any is shown.
         mineral: true hydroxyapatite of the same, mg/cm³.
         whole: levels whose trabecular bone is shown from end to end.
@@ -151,13 +152,11 @@ class _Painter:
         hollow = cover(np.maximum(inner, arch - _ARCH_CORTEX_MM), self._voxel)
         hu += shell * (cortex - hu)
         hu += hollow * (spongy - hu)
-        self._note(vertebra, box, body=body, vein=_vein(u, v, w, size), mineral=mineral)
+        self._note(vertebra, box, body=body, mineral=mineral)
         if vertebra.level in spine.screws:
             self._screw(vertebra, box, u=u, v=v, w=w)
 
-    def _box(
-        self, vertebra: Vertebra, *, aside: float, high: float
-    ) -> tuple[tuple[slice, slice, slice], tuple[Values, Values, Values]]:
+    def _box(self, vertebra: Vertebra, *, aside: float, high: float) -> tuple[Box, tuple[Values, Values, Values]]:
         """Return the box around a vertebra and its own coordinates there: aside, behind, above."""
         x, y, z = vertebra.centre
         sine, cosine = math.sin(vertebra.tilt), math.cos(vertebra.tilt)
@@ -180,19 +179,19 @@ class _Painter:
         widths = [0.9 * stretch / side for stretch, side in zip((1.6, 1.0, 1.0), self._spacing, strict=True)]
         texture = gaussian_filter(noise, widths)
         texture *= np.float32(0.16) / texture.std()
-        texture += 1.0 + 0.16 * np.square(w / vertebra.size.half_height) + 0.05 * v / vertebra.size.half_depth
+        texture += 1.0 + 0.08 * np.square(w / vertebra.size.half_height) + 0.05 * v / vertebra.size.half_depth
         np.maximum(texture, 0.1, out=texture)
-        deep = (body >= DEEP_MM) & (_vein(u, v, w, vertebra.size) < -0.5 * self._voxel)
+        texture *= 1.0 - 0.75 * cover(_vein(u, v, w, vertebra.size), self._voxel)
+        deep = body >= DEEP_MM
         usual = float(texture[deep].mean(dtype=np.float64)) if deep.any() else 1.0
         target = mineral_for(vertebra.qct, fat_share=self._spine.fat_share)
-        return texture * np.float32(target / usual) * (1.0 - 0.85 * cover(_vein(u, v, w, vertebra.size), self._voxel))
+        texture *= np.float32(target / usual)
+        return texture
 
-    def _note(
-        self, vertebra: Vertebra, box: tuple[slice, slice, slice], *, body: Values, vein: Values, mineral: Values
-    ) -> None:
+    def _note(self, vertebra: Vertebra, box: Box, *, body: Values, mineral: Values) -> None:
         number = BODY_LABELS[vertebra.level]
         self._bodies[box][body >= 0] = number
-        deep = (body >= DEEP_MM) & (vein < -0.5 * self._voxel)
+        deep = body >= DEEP_MM
         if not deep.any():
             return
         self._trabecular[box][deep] = number
@@ -201,7 +200,7 @@ class _Painter:
         if self._z[-1] <= z - reach and z + reach <= self._z[0]:
             self.whole.append(vertebra.level)
 
-    def _screw(self, vertebra: Vertebra, box: tuple[slice, slice, slice], *, u: Values, v: Values, w: Values) -> None:
+    def _screw(self, vertebra: Vertebra, box: Box, *, u: Values, v: Values, w: Values) -> None:
         """Lay a titanium screw through each pedicle; streaks are not simulated."""
         x, z = vertebra.size.pedicle_at
         inwards = 0.18 * (v - vertebra.size.canal_v)
@@ -214,7 +213,7 @@ class _Painter:
 
 def _vein(u: Values, v: Values, w: Values, size: Size) -> Values:
     """Return how deep points lie in the basivertebral vein, mm: a channel that widens towards the canal."""
-    calibre = np.clip(0.8 + 2.2 * v / size.half_depth, 0.0, 3.0)
+    calibre = np.clip(0.5 + 1.5 * v / size.half_depth, 0.0, 2.0)
     depth: Values = (calibre - np.sqrt(np.square(0.55 * u) + np.square(w)) - np.where(v < 0, 9.0, 0.0)).astype(
         np.float32
     )
