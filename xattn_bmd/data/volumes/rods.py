@@ -108,7 +108,8 @@ def _kernel(pixel: tuple[float, float], inner_mm: float, outer_mm: float) -> Ima
     y, x = np.ogrid[-half[0] : half[0] + 1, -half[1] : half[1] + 1]
     away = np.hypot(y * pixel[0], x * pixel[1])
     ring = ((away >= inner_mm) & (away <= outer_mm)).astype(np.float64)
-    return ring / max(ring.sum(), 1.0)
+    kernel: Image = ring / max(float(ring.sum()), 1.0)
+    return kernel
 
 
 def _filtered(image: Image, kernel: Image) -> Image:

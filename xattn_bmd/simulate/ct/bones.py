@@ -159,8 +159,7 @@ class _Painter:
     def _box(self, vertebra: Vertebra, *, aside: float, high: float) -> tuple[Box, tuple[Values, Values, Values]]:
         """Return the box around a vertebra and its own coordinates there: aside, behind, above."""
         x, y, z = vertebra.centre
-        sine, cosine = math.sin(vertebra.tilt), math.cos(vertebra.tilt)
-        up = high * cosine + 40.0 * abs(sine)
+        up = high * math.cos(vertebra.tilt) + 40.0 * abs(math.sin(vertebra.tilt))
         box = (
             span(self._z, z - up, z + up),
             span(self._y, y - _REACH[1], y + _REACH[2]),
@@ -168,7 +167,7 @@ class _Painter:
         )
         u = (self._x[box[2]] - np.float32(x))[None, None, :]
         back, above = (self._y[box[1]] - np.float32(y))[None, :, None], (self._z[box[0]] - np.float32(z))[:, None, None]
-        sine, cosine = np.float32(sine), np.float32(cosine)
+        sine, cosine = np.float32(math.sin(vertebra.tilt)), np.float32(math.cos(vertebra.tilt))
         return box, (u, back * cosine - above * sine, back * sine + above * cosine)
 
     def _mineral(

@@ -50,7 +50,8 @@ def nifti_bytes(values: NDArray[np.int16] | NDArray[np.uint8], grid: Grid) -> by
     import nibabel
 
     order = np.eye(4)[[2, 1, 0, 3]]  # the file's axes run along columns, rows, slices
-    image = nibabel.Nifti1Image(values.transpose(2, 1, 0), _LPS_TO_RAS @ grid.affine @ order)
+    affine = _LPS_TO_RAS @ grid.affine @ order
+    image = nibabel.Nifti1Image(values.transpose(2, 1, 0), affine)  # type: ignore[no-untyped-call]
     header: Any = image.header
     header.set_xyzt_units("mm")
     return gzip.compress(image.to_bytes(), compresslevel=_COMPRESSION, mtime=0)

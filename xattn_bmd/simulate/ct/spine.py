@@ -81,7 +81,7 @@ def sample_spine(
         >>> spine.vertebrae[2].level, bool(20 < spine.vertebrae[2].centre[2] < 75)
         ('L1', True)
     """
-    scale = float((height_cm / 168.0) ** 0.8 * (1.03 if sex == "male" else 0.95) * np.exp(0.02 * rng.standard_normal()))
+    scale = float((height_cm / 168.0) ** 0.6 * (1.03 if sex == "male" else 0.97) * np.exp(0.02 * rng.standard_normal()))
     density = level_densities(rng, qct)
     curve, lean = float(np.clip(1 + 0.22 * rng.standard_normal(), 0.4, 1.6)), float(2.5 * rng.standard_normal())
     tilt = [math.radians(curve * degrees + lean) for degrees in _TILT]

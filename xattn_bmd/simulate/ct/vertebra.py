@@ -149,7 +149,8 @@ def _ellipsoid(axes: tuple[tuple[Values, float], ...]) -> Values:
 def _pedicle(u: Values, v: Values, w: Values, size: Size) -> Values:
     x, z = size.pedicle_at
     round_ = _ellipsoid(((u - x, size.pedicle), (w - z, 7.2)))
-    return np.minimum(round_, np.minimum(v - 0.55 * size.half_depth, size.canal_v + 3.0 - v))
+    depth: Values = np.minimum(round_, np.minimum(v - 0.55 * size.half_depth, size.canal_v + 3.0 - v))
+    return depth
 
 
 def _lamina(u: Values, v: Values, w: Values, size: Size) -> Values:
@@ -158,7 +159,8 @@ def _lamina(u: Values, v: Values, w: Values, size: Size) -> Values:
     outer = _ellipsoid(((u, wide + 6.5), (behind, deep + 6.0)))
     inner = _ellipsoid(((u, wide), (behind, deep)))
     high = 0.62 * size.half_height - np.abs(w + 0.35 * size.half_height + 0.25 * behind)
-    return np.minimum(np.minimum(outer, -inner), np.minimum(high, behind + 3.0))
+    depth: Values = np.minimum(np.minimum(outer, -inner), np.minimum(high, behind + 3.0))
+    return depth
 
 
 def _spinous(u: Values, v: Values, w: Values, size: Size) -> Values:
@@ -168,7 +170,8 @@ def _spinous(u: Values, v: Values, w: Values, size: Size) -> Values:
     thick, high = (2.6 + 2.0 * share) * blunt + 0.01, 0.62 * size.half_height * (0.85 + 0.25 * share) * blunt + 0.01
     lower = w + 0.5 * size.half_height + 0.22 * (v - start)
     radius = np.sqrt(np.square(u / thick) + np.square(np.square(lower / high)))
-    return np.minimum(thick * (1.0 - radius), np.minimum(v - start + 3.0, start + size.spinous - v))
+    depth: Values = np.minimum(thick * (1.0 - radius), np.minimum(v - start + 3.0, start + size.spinous - v))
+    return depth
 
 
 def _transverse(u: Values, v: Values, w: Values, size: Size) -> Values:
@@ -176,7 +179,8 @@ def _transverse(u: Values, v: Values, w: Values, size: Size) -> Values:
     out = np.clip((u - x) / (size.transverse - x), 0.0, 1.0)
     thick = (4.4 - 1.6 * out) * np.sqrt(1.0 - out**6)
     apart = np.sqrt(np.square(v - 0.95 * size.half_depth - 5.0 - 6.0 * out) + np.square(0.75 * (w - z - 2.5 * out)))
-    return np.minimum(thick - apart, np.minimum(u - x + 2.0, size.transverse - u))
+    depth: Values = np.minimum(thick - apart, np.minimum(u - x + 2.0, size.transverse - u))
+    return depth
 
 
 def _superior_facet(u: Values, v: Values, w: Values, size: Size) -> Values:
