@@ -80,8 +80,10 @@ def lay_organs(canvas: Canvas, z: float, spine: tuple[float, float], build: Buil
     if lobe > 0.05:
         canvas.disc((-0.70 * room, y - 30), (0.33 * room * lobe, 74 * size * lobe), 57.0, turn=0.15)
         canvas.disc((0.84 * room, y - 8), (0.15 * room * lobe, 48 * size * lobe), 48.0)
-    if 25 < z < 60:
-        canvas.disc((x + 12, y - 58), (42, 11), 38.0, turn=-0.2)
+    tail = 1 - ((z - 42) / 20) ** 2
+    if tail > 0.05:
+        grow = float(np.sqrt(tail))
+        canvas.disc((x + 12, y - 58), (42 * grow, 11 * grow), 38.0, turn=-0.2)
 
 
 def lay_bowel(canvas: Canvas, z: float, contents: Contents, build: Build) -> None:
