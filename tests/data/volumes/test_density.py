@@ -9,6 +9,7 @@ import pytest
 from xattn_bmd.bone.calibration import DensityLine
 from xattn_bmd.data.volumes.density import measure_density
 from xattn_bmd.errors import VolumeError
+from xattn_bmd.simulate.ct.attenuation import mineral_for, qct_density
 from xattn_bmd.simulate.ct.bones import BODY_LABELS
 from xattn_bmd.simulate.ct.people import draw_scans
 from xattn_bmd.simulate.ct.scanner import SCANNERS
@@ -69,8 +70,6 @@ def test_tube_voltage_is_mostly_taken_out():
 
 def test_marrow_fat_lowers_the_density_at_equal_mineral():
     """Single-energy QCT reads fat as a lack of mineral; published: 13 mg/cm³ for 100 mg/cm³ of fat at 130 kVp."""
-    from xattn_bmd.simulate.ct.attenuation import mineral_for, qct_density
-
     mineral = mineral_for(110.0, fat_share=0.3)
     fatter = qct_density(mineral, fat_share=0.7)
     assert 110 - fatter == pytest.approx(16.4, abs=1.0)

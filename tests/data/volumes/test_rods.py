@@ -65,6 +65,15 @@ def test_what_is_no_phantom_is_not_taken_for_one(change):
         find_rods(planted(**change), HA_PHANTOM)
 
 
+def test_bands_are_no_rods():
+    """Even, evenly spaced and in line with the densities, but not round."""
+    volume = planted()
+    for number, density in enumerate(HA_PHANTOM.densities):
+        volume.voxels[:, 22:42, 10 + 20 * number : 30 + 20 * number] = 1.33 * density
+    with pytest.raises(VolumeError, match="not found"):
+        find_rods(volume, HA_PHANTOM)
+
+
 def test_a_field_narrower_than_the_phantom():
     narrow = planted()
     with pytest.raises(VolumeError, match="not found"):

@@ -98,17 +98,19 @@ class Interruption(BaseException):
 
 def test_an_interrupted_series_continues_to_the_same_files(tmp_path):
     whole, root = tmp_path / "w", tmp_path / "e"
-    simulated(whole, file_format="dicom", n=1, size=32)
+    simulated(whole, file_format="dicom", n=2, size=32)
 
     def stop(done, total):
         raise Interruption
 
     with pytest.raises(Interruption):
-        simulated(root, file_format="dicom", n=1, size=32, progress=stop)
+        simulated(root, file_format="dicom", n=2, size=32, progress=stop)
     assert not (root / "cohort.csv").exists()
     (root / "images/T4-00001/0007.dcm").unlink()
-    (root / "images/T4-00001/.partial-0007.dcm-x").write_bytes(b"half")
-    simulated(root, file_format="dicom", n=1, size=32)
+    for name in IDS[:2]:
+        (root / "images" / name).mkdir(exist_ok=True)
+        (root / "images" / name / ".partial-0007.dcm-x").write_bytes(b"half")
+    simulated(root, file_format="dicom", n=2, size=32)
     assert content(root) == content(whole)
 
 

@@ -69,9 +69,9 @@ def find_rods(volume: Volume, phantom: CalibrationPhantom, *, slices: tuple[int,
     inner = _kernel(pixel, 0.0, _INNER * phantom.radius_mm)
     discs = _filtered(mean, inner)
     spread = np.sqrt(np.maximum(_filtered(mean * mean, inner) - discs * discs, 0))
-    rings = _filtered(mean, _kernel(pixel, _RING[0] * phantom.radius_mm, _RING[1] * phantom.radius_mm))
+    ring = _kernel(pixel, _RING[0] * phantom.radius_mm, _RING[1] * phantom.radius_mm)
     found = [
-        _best(discs, spread, rings, densities, phantom.spacing_mm / pixel[1])
+        _best(mean, discs, spread, ring, densities, phantom.spacing_mm / pixel[1])
         for densities in (phantom.densities, phantom.densities[::-1])
     ]
     score, rods = min(found, key=lambda one: one[0])
@@ -121,26 +121,25 @@ def _filtered(image: Image, kernel: Image) -> Image:
 
 
 def _best(
-    discs: Image, spread: Image, rings: Image, densities: tuple[float, ...], spacing: float
+    mean: Image, discs: Image, spread: Image, ring: Image, densities: tuple[float, ...], spacing: float
 ) -> tuple[float, FoundRods | None]:
     """Return score and rods of the best place of the pattern; infinity where none fits."""
     offsets = [round(number * spacing) for number in range(len(densities))]
     width = discs.shape[1] - offsets[-1]
     if width < 1:
         return np.inf, None
-    read, even, around = (
-        np.stack([part[:, offset : offset + width] for offset in offsets]) for part in (discs, spread, rings)
-    )
+    read, even = (np.stack([part[:, offset : offset + width] for offset in offsets]) for part in (discs, spread))
     known = np.asarray(densities)
     apart = known - known.mean()
     steep = np.einsum("r,rhw->hw", apart, read) / (apart @ apart)
     water = read.mean(axis=0) - steep * known.mean()
     residual = np.sqrt(np.mean((read - water - steep * known[:, None, None]) ** 2, axis=0))
     worst = even.max(axis=0)
-    highest = int(np.argmax(known))
-    stands_out = read[highest] - around[highest] > _CONTRAST * steep * (known.max() - known.min())
     fits = (steep >= 0.9 * HU_PER_DENSITY[0]) & (steep <= HU_PER_DENSITY[1]) & (np.abs(water) <= _MOST_WATER_HU)
-    fits &= (residual <= _MOST_RESIDUAL_HU) & (worst <= _MOST_SPREAD_HU) & stands_out
+    fits &= (residual <= _MOST_RESIDUAL_HU) & (worst <= _MOST_SPREAD_HU)
+    highest = int(np.argmax(known))
+    limit = read[highest] - _CONTRAST * steep * np.ptp(known)
+    fits[fits] = _highest_around(mean, ring, *np.nonzero(fits), shift=offsets[highest]) < limit[fits]
     if not fits.any():
         return np.inf, None
     score = np.where(fits, residual**2 + (even**2).mean(axis=0), np.inf)
@@ -153,6 +152,17 @@ def _best(
         residual_hu=float(residual[row, column]),
     )
     return best, rods
+
+
+def _highest_around(
+    mean: Image, ring: Image, rows: NDArray[np.intp], columns: NDArray[np.intp], *, shift: int
+) -> Image:
+    """Return the highest HU on a ring around each place, ``(K,)``: a rod stands out on all sides, a band does not."""
+    down, right = np.nonzero(ring)
+    at_row = np.clip(rows[:, None] + down - ring.shape[0] // 2, 0, mean.shape[0] - 1)
+    at_column = np.clip(columns[:, None] + shift + right - ring.shape[1] // 2, 0, mean.shape[1] - 1)
+    highest: Image = mean[at_row, at_column].max(axis=1)
+    return highest
 
 
 def _middle(good: NDArray[np.bool_], at: tuple[np.intp, ...]) -> tuple[int, int]:
