@@ -24,11 +24,12 @@ DEEP_MM = 4.0
 METAL_HU = 9000.0
 _CORTICAL_MINERAL = 950.0
 _ARCH_CORTEX_MM = 0.85
-Box = tuple[slice, slice, slice]
 _FINEST_MM = 1.25
 _DISC_HU, _SAC_HU = 85.0, 22.0
 _REACH = (50.0, 30.0, 62.0)
 """How far a vertebra reaches aside, forwards and backwards of the middle of its body, mm."""
+
+Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, kw_only=True)
