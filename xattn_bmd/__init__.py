@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from xattn_bmd.data.jsrt.convert import convert_jsrt as convert_jsrt
     from xattn_bmd.data.radiograph import read_radiograph as read_radiograph
     from xattn_bmd.data.volume import read_volume as read_volume
+    from xattn_bmd.data.volumes.density import measure_density as measure_density
     from xattn_bmd.errors import XattnBmdError as XattnBmdError
     from xattn_bmd.explanation.body.heat_by_zone import HeatByZone as HeatByZone
     from xattn_bmd.explanation.body.heat_by_zone import heat_by_zone as heat_by_zone
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from xattn_bmd.search.space import SearchSpace as SearchSpace
     from xattn_bmd.search.tune import tune as tune
     from xattn_bmd.simulate.cohort import simulate_cohort as simulate_cohort
+    from xattn_bmd.simulate.ct.cohort import simulate_ct as simulate_ct
     from xattn_bmd.simulate.subjects import draw_hips as draw_hips
     from xattn_bmd.training.crossval import compare as compare
     from xattn_bmd.training.external import Evaluation as Evaluation
@@ -111,6 +113,7 @@ _HOMES = {
     "load_run": "training.runs.run",
     "load_search": "search.result",
     "loss_weights": "training.fits.networks",
+    "measure_density": "data.volumes.density",
     "optimism": "search.result",
     "picture_sizes": "localise.pictures",
     "read_boxes": "localise.boxes.files",
@@ -120,6 +123,7 @@ _HOMES = {
     "record_contributions": "explanation.record.shapley",
     "screening": "metrics.screening",
     "simulate_cohort": "simulate.cohort",
+    "simulate_ct": "simulate.ct.cohort",
     "soft_vote": "metrics.ensemble",
     "t_score": "bone.tscore",
     "tune": "search.tune",

@@ -22,27 +22,30 @@ def simulate_command(
         "chest_external",
         "spine",
         "spine_external",
+        "ct",
+        "ct_external",
     ]
     | None = None,
     subjects: str | None = None,
     scale: Literal["lunar", "hologic"] | None = None,
     repeats: int = 1,
     seed: int = 0,
-    size: int = 512,
+    size: int | None = None,
     workers: int | None = None,
 ) -> None:
-    """Simulate radiographs of hips, chests or lumbar spines, with a clinical table and the truth behind them.
+    """Simulate radiographs of hips, chests or spines, or lumbar CT, with a clinical table and the truth behind them.
 
     Args:
         out: folder to write: images/, cohort.csv, cohort.yaml, truth/; also masks/ for chests, boxes.csv
             and vertebrae.csv for spines.
-        n: number of radiographs; 233 hips, 1600 chests, 523 or 140 spines by default.
+        n: number of radiographs or volumes; 233 hips, 1600 chests, 523 or 140 (spine_external) spines,
+            879 or 340 (ct_external) volumes by default.
         preset: kind of people and hospitals; "hcs" (hips, the original study's shape) by default.
         subjects: CSV of real people with a measured density, in place of n and preset.
         scale: DXA scale of that table; asked for with it.
-        repeats: radiographs of each hip, chest or spine.
+        repeats: radiographs or scans of each hip, chest or spine.
         seed: seed; the same seed gives the same files.
-        size: rows and columns of each picture.
+        size: rows and columns of each picture; 512, or 160 for a CT slice, by default.
         workers: processes; all cores by default.
     """
     from xattn_bmd.simulate.cohort import simulate_cohort
@@ -60,7 +63,7 @@ def simulate_command(
             workers=workers,
             progress=advanced,
         )
-    print(f"simulated radiographs: {table}")
+    print(f"simulated {'volumes' if preset in ('ct', 'ct_external') else 'radiographs'}: {table}")
 
 
 def check_command(

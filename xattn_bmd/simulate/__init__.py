@@ -1,4 +1,4 @@
-"""Simulated radiographs of hips, chests and lumbar spines: X-ray physics through the bones of drawn people.
+"""Simulated radiographs of hips, chests and lumbar spines, and lumbar CT: X-ray physics through bones of drawn people.
 
 Everything made here is simulated and must be labelled so wherever it is shown; it is no clinical evidence.
 """

@@ -15,6 +15,8 @@ from xattn_bmd.errors import SimulationError
 from xattn_bmd.simulate.assets import asset_fingerprint
 from xattn_bmd.simulate.chest.cohort import simulate_chests
 from xattn_bmd.simulate.chest.presets import CHEST_PRESETS, ChestPresetName
+from xattn_bmd.simulate.ct.cohort import simulate_ct
+from xattn_bmd.simulate.ct.presets import CT_PRESETS, CtPresetName
 from xattn_bmd.simulate.dicom import dicom_bytes
 from xattn_bmd.simulate.folder import claim, csv_text, fill
 from xattn_bmd.simulate.given_people import given_hips
@@ -33,6 +35,7 @@ VERSION = "hip-bench-1"
 """Version of the simulated hips; any change that alters a file changes it."""
 
 _SMALLEST, _LARGEST = 64, 4096
+_SIZE, _CT_SIZE = 512, 160
 _HIPS = 233
 _FOR_ONE_PROCESS = 16
 _PRESET: PresetName = "hcs"
@@ -69,16 +72,16 @@ def simulate_cohort(
     out: str | Path,
     *,
     n: int | None = None,
-    preset: PresetName | ChestPresetName | SpinePresetName | None = None,
+    preset: PresetName | ChestPresetName | SpinePresetName | CtPresetName | None = None,
     subjects: str | Path | pd.DataFrame | None = None,
     scale: Scale | None = None,
     repeats: int = 1,
     seed: int = 0,
-    size: int = 512,
+    size: int | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Simulate a cohort of hips, chests or lumbar spines: DICOM files, clinical table, roles and truth.
+    """Simulate a cohort of hips, chests, lumbar spines or lumbar CT volumes: files, clinical table, roles and truth.
 
     Writes ``out/images/<radiograph_id>.dcm``, ``out/truth/<radiograph_id>.npz``, ``out/truth/truth.csv``
     (and ``rows.csv``: which row of a table of people each radiograph shows),
@@ -90,14 +93,17 @@ def simulate_cohort(
     Args:
         out: the folder; new, empty, or one that the same settings began.
         n: number of hips, 233 unless stated, about 8 % of whose patients contribute two; of chests, 1600 unless
-            stated; or of spines, 523 (``"spine"``) or 140 (``"spine_external"``) unless stated.
+            stated; of spines, 523 (``"spine"``) or 140 (``"spine_external"``); or of CT volumes, 879 (``ct``) or 340
+            (``ct_external``).
         preset: the people and their hospitals: ``"hcs"`` (age 71.6-80.6, 48.9 % women; taken unless stated),
             ``"screening"`` (age 50-85), the external hospitals ``"external_c"`` and ``"external_d"``, or
             ``"pretraining"`` (other femora and processing than all of these). Chest radiographs with clavicle masks
             and lumbar density: ``"chest"``, and the external hospital ``"chest_external"``; that clavicular mineral
             goes with lumbar density by r = 0.85 is assumed. Lateral lumbar spines with normal, old and freshly
             fractured vertebrae: ``"spine"``, and the external hospital ``"spine_external"``; how fresh and old
-            differ is assumed. All on the Lunar scale.
+            differ is assumed. All on the Lunar scale. CT volumes of the lumbar spine with QCT density: ``"ct"``, and
+            the three external hospitals ``"ct_external"``; see :func:`~xattn_bmd.simulate.ct.cohort.simulate_ct` for
+            their files and further options.
         subjects: a table of real people with a measured density, in place of ``n`` and ``preset``; see
             :func:`~xattn_bmd.simulate.given_people.given_hips` for its columns.
         scale: device scale of the table's densities and of the labels, ``"lunar"`` or ``"hologic"``; asked for with
@@ -105,7 +111,8 @@ def simulate_cohort(
         repeats: radiographs of each patient's bone, each positioned and exposed anew; the label stays.
         seed: 0 or more.  One seed draws the same bones and ids for every preset: take another one for people on whom a
             model is to be validated.
-        size: rows and columns of each picture; even, 64 to 4096.
+        size: rows and columns of each picture; even, 64 to 4096; 512 unless stated. Of a CT slice 32 to 1024; 160
+            unless stated.
         workers: processes; None takes one per CPU core, and one alone for each 16 radiographs. With more than one, a
             script must guard its own start by ``if __name__ == "__main__":``.
         progress: called with (finished, total) after every radiograph.
@@ -123,8 +130,14 @@ def simulate_cohort(
         >>> table.name, len(table.read_text().splitlines())
         ('cohort.csv', 3)
     """
-    _check(size, workers, repeats)
     _check_people(n=n, preset=preset, subjects=subjects, scale=scale)
+    if preset == "ct" or preset == "ct_external":
+        side = _CT_SIZE if size is None else size
+        return simulate_ct(
+            out, n=n, preset=preset, repeats=repeats, seed=seed, size=side, workers=workers, progress=progress
+        )
+    size = _SIZE if size is None else size
+    _check(size, workers, repeats)
     people_asked = (n or _HIPS) if subjects is None else len(subjects)
     root, processes = Path(out), workers or _worth_starting(people_asked * repeats)
     if preset == "chest" or preset == "chest_external":
@@ -184,7 +197,7 @@ def _check(size: int, workers: int | None, repeats: int) -> None:
 def _check_people(
     *, n: int | None, preset: str | None, subjects: str | Path | pd.DataFrame | None, scale: Scale | None
 ) -> None:
-    known = (*PRESETS, *CHEST_PRESETS, *SPINE_PRESETS)
+    known = (*PRESETS, *CHEST_PRESETS, *SPINE_PRESETS, *CT_PRESETS)
     if preset is not None and preset not in known:
         raise SimulationError(f"The preset must be one of {', '.join(known)}, but it is {preset!r}; name another.")
     if subjects is None and scale not in (None, "lunar"):

@@ -1,0 +1,1 @@
+"""Simulated CT volumes of the lumbar spine with a calibration phantom and the truth behind them; no evidence."""
