@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +14,6 @@ from torch.nn import functional
 from xattn_bmd.data.volumes.window import window
 from xattn_bmd.segment.config import SegmenterConfig
 from xattn_bmd.segment.samples import Sample
-
-Number = TypeVar("Number", bound=np.generic)
 
 
 class PatchDraws:
@@ -88,7 +86,7 @@ def change(
     return torch.from_numpy(window(values, low=low, high=high))[None], truth[0, 0].to(torch.int64)
 
 
-def padded(array: NDArray[Number], least: Sequence[int]) -> NDArray[Number]:
+def padded(array: NDArray[Any], least: Sequence[int]) -> NDArray[Any]:
     """Return an array whose sides are at least ``least``, continued by its last voxels; itself where they are.
 
     Example:

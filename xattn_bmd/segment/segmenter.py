@@ -97,7 +97,7 @@ class VolumeSegmenter:
         training, validation = _parts(samples, patients, config=config)
         with torch.random.fork_rng():
             torch.manual_seed(derive_seed(config.seed, "segmenter"))
-            network = _network(config)
+            network = blank_network(config)
         rng = np.random.default_rng(derive_seed(config.seed, "segmenter patches"))
         draws = PatchDraws(training, config=config, rng=rng)
         history = fit_network(network, draws, config=config, validation=validation, device=place, on_epoch=on_epoch)
@@ -166,7 +166,7 @@ class VolumeSegmenter:
         """
         values, state = load_record(Path(folder))
         config = SegmenterConfig.from_dict(values.get("config", {}))
-        network = _network(config)
+        network = blank_network(config)
         try:
             network.load_state_dict(state)
         except RuntimeError as cause:
@@ -176,8 +176,10 @@ class VolumeSegmenter:
         return cls(network.eval(), config, tuple(values.get("history", ())))
 
 
-def _network(config: SegmenterConfig) -> VBNet:
-    return VBNet(classes=config.classes, width=config.width, levels=config.levels, bottleneck=config.bottleneck)
+def blank_network(config: SegmenterConfig) -> VBNet:
+    """Return an untrained network; the global generator of torch draws its weights."""
+    network = VBNet(classes=config.classes, width=config.width, levels=config.levels, bottleneck=config.bottleneck)
+    return network.to(memory_format=torch.channels_last_3d)  # twice as fast on a CPU
 
 
 def _parts(
