@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from xattn_bmd.data.jsrt.convert import convert_jsrt as convert_jsrt
     from xattn_bmd.data.radiograph import read_radiograph as read_radiograph
     from xattn_bmd.data.volume import read_volume as read_volume
+    from xattn_bmd.data.volumes.labels import read_labels as read_labels
     from xattn_bmd.errors import XattnBmdError as XattnBmdError
     from xattn_bmd.explanation.counterfactual.slopes import counterfactual_slopes as counterfactual_slopes
     from xattn_bmd.explanation.explain import explain as explain
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from xattn_bmd.localise.localiser import Localiser as Localiser
     from xattn_bmd.localise.pictures import picture_sizes as picture_sizes
     from xattn_bmd.metrics.screening import screening as screening
+    from xattn_bmd.metrics.surface import surface_distance as surface_distance
     from xattn_bmd.metrics.tables.detection import detection_table as detection_table
     from xattn_bmd.metrics.tables.reader_agreement import reader_agreement as reader_agreement
     from xattn_bmd.models.network import build_network as build_network
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
     from xattn_bmd.search.result import optimism as optimism
     from xattn_bmd.search.space import SearchSpace as SearchSpace
     from xattn_bmd.search.tune import tune as tune
+    from xattn_bmd.segment.classes import group_labels as group_labels
+    from xattn_bmd.segment.config import SegmenterConfig as SegmenterConfig
+    from xattn_bmd.segment.segmenter import VolumeSegmenter as VolumeSegmenter
     from xattn_bmd.simulate.cohort import simulate_cohort as simulate_cohort
     from xattn_bmd.simulate.subjects import draw_hips as draw_hips
     from xattn_bmd.training.crossval import compare as compare
@@ -78,8 +83,10 @@ _HOMES = {
     "Run": "training.runs.run",
     "SearchResult": "search.result",
     "SearchSpace": "search.space",
+    "SegmenterConfig": "segment.config",
     "TrainingConfig": "config",
     "Volume": "types",
+    "VolumeSegmenter": "segment.segmenter",
     "XattnBmdError": "errors",
     "build_network": "models.network",
     "compare": "training.crossval",
@@ -91,18 +98,21 @@ _HOMES = {
     "evaluate": "training.external",
     "explain": "explanation.explain",
     "get_reference": "bone.reference",
+    "group_labels": "segment.classes",
     "load_run": "training.runs.run",
     "load_search": "search.result",
     "loss_weights": "training.fits.networks",
     "optimism": "search.result",
     "picture_sizes": "localise.pictures",
     "read_boxes": "localise.boxes.files",
+    "read_labels": "data.volumes.labels",
     "read_radiograph": "data.radiograph",
     "reader_agreement": "metrics.tables.reader_agreement",
     "read_volume": "data.volume",
     "record_contributions": "explanation.record.shapley",
     "screening": "metrics.screening",
     "simulate_cohort": "simulate.cohort",
+    "surface_distance": "metrics.surface",
     "t_score": "bone.tscore",
     "tune": "search.tune",
     "who_class": "bone.tscore",

@@ -27,7 +27,7 @@ from xattn_bmd.types import Volume
 OWN_MM = (1.0, 0.8, 0.8)
 SETTINGS: dict[str, SegmenterConfig] = {
     "default spacing": SegmenterConfig(),
-    "the scan's own spacing": SegmenterConfig(spacing_mm=OWN_MM, overlap=0.25),
+    "the scan's own spacing": SegmenterConfig(spacing_mm=OWN_MM, overlap=0.0),  # overlap costs time, no memory
 }
 LABELS = ("L1", "L2", "L3", "L4", "L5")
 LIMIT_GB = 4.0
