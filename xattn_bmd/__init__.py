@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from xattn_bmd.data.radiograph import read_radiograph as read_radiograph
     from xattn_bmd.data.volume import read_volume as read_volume
     from xattn_bmd.data.volumes.density import measure_density as measure_density
+    from xattn_bmd.data.volumes.labels import read_labels as read_labels
     from xattn_bmd.errors import XattnBmdError as XattnBmdError
     from xattn_bmd.explanation.body.heat_by_zone import HeatByZone as HeatByZone
     from xattn_bmd.explanation.body.heat_by_zone import heat_by_zone as heat_by_zone
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from xattn_bmd.metrics.ensemble import hard_vote as hard_vote
     from xattn_bmd.metrics.ensemble import soft_vote as soft_vote
     from xattn_bmd.metrics.screening import screening as screening
+    from xattn_bmd.metrics.surface import surface_distance as surface_distance
     from xattn_bmd.metrics.tables.class_comparisons import class_comparisons_table as class_comparisons_table
     from xattn_bmd.metrics.tables.class_metrics import class_metrics_table as class_metrics_table
     from xattn_bmd.metrics.tables.detection import detection_table as detection_table
@@ -60,6 +62,9 @@ if TYPE_CHECKING:
     from xattn_bmd.search.result import optimism as optimism
     from xattn_bmd.search.space import SearchSpace as SearchSpace
     from xattn_bmd.search.tune import tune as tune
+    from xattn_bmd.segment.classes import group_labels as group_labels
+    from xattn_bmd.segment.config import SegmenterConfig as SegmenterConfig
+    from xattn_bmd.segment.segmenter import VolumeSegmenter as VolumeSegmenter
     from xattn_bmd.simulate.cohort import simulate_cohort as simulate_cohort
     from xattn_bmd.simulate.ct.cohort import simulate_ct as simulate_ct
     from xattn_bmd.simulate.subjects import draw_hips as draw_hips
@@ -78,8 +83,8 @@ _HOMES = {
     "CohortDataModule": "data.datamodule",
     "CompareConfig": "config",
     "CropStage": "localise.crops.stage",
-    "ENSEMBLE_MEMBERS": "config",
     "DensityModule": "training.fits.module",
+    "ENSEMBLE_MEMBERS": "config",
     "Evaluation": "training.external",
     "Explanation": "explanation.result",
     "FoldPlan": "data.folds",
@@ -92,8 +97,10 @@ _HOMES = {
     "Run": "training.runs.run",
     "SearchResult": "search.result",
     "SearchSpace": "search.space",
+    "SegmenterConfig": "segment.config",
     "TrainingConfig": "config",
     "Volume": "types",
+    "VolumeSegmenter": "segment.segmenter",
     "XattnBmdError": "errors",
     "build_network": "models.network",
     "class_comparisons_table": "metrics.tables.class_comparisons",
@@ -108,6 +115,7 @@ _HOMES = {
     "evaluate": "training.external",
     "explain": "explanation.explain",
     "get_reference": "bone.reference",
+    "group_labels": "segment.classes",
     "hard_vote": "metrics.ensemble",
     "heat_by_zone": "explanation.body.heat_by_zone",
     "load_run": "training.runs.run",
@@ -117,14 +125,16 @@ _HOMES = {
     "optimism": "search.result",
     "picture_sizes": "localise.pictures",
     "read_boxes": "localise.boxes.files",
+    "read_labels": "data.volumes.labels",
     "read_radiograph": "data.radiograph",
-    "reader_agreement": "metrics.tables.reader_agreement",
     "read_volume": "data.volume",
+    "reader_agreement": "metrics.tables.reader_agreement",
     "record_contributions": "explanation.record.shapley",
     "screening": "metrics.screening",
     "simulate_cohort": "simulate.cohort",
     "simulate_ct": "simulate.ct.cohort",
     "soft_vote": "metrics.ensemble",
+    "surface_distance": "metrics.surface",
     "t_score": "bone.tscore",
     "tune": "search.tune",
     "who_class": "bone.tscore",

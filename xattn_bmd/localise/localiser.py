@@ -30,6 +30,7 @@ from xattn_bmd.localise.found import best_threshold, find_boxes, keep_expected
 from xattn_bmd.localise.pictures import SeenRadiograph, see_cohort
 from xattn_bmd.localise.problems import OnProblem, tell
 from xattn_bmd.metrics.tables.detection import detection_table
+from xattn_bmd.models.place import torch_place
 from xattn_bmd.seeds import derive_seed
 from xattn_bmd.types import BOX_COLUMNS
 
@@ -196,25 +197,6 @@ class Localiser:
         detector.to(memory_format=torch.channels_last)  # as it was fitted: another layout rounds differently
         fitted_on = Seen.from_dict(values["fitted_on"])
         return cls(detector.eval(), labels, config, float(values["threshold"]), tuple(values["history"]), fitted_on)
-
-
-def torch_place(device: str) -> torch.device:
-    """Return the device of a name.
-
-    Raises:
-        ConfigError: if torch has no such device on this machine.
-
-    Example:
-        >>> torch_place("cpu")
-        device(type='cpu')
-    """
-    try:
-        return torch.zeros(1, device=device).device
-    except (RuntimeError, AssertionError) as cause:
-        raise ConfigError(
-            f"device is one that torch has on this machine, but {device!r} was given; choose 'cpu' or, with a GPU, "
-            "'cuda'."
-        ) from cause
 
 
 def _held_out(boxes: pd.DataFrame, patients: Mapping[str, str], *, config: LocaliserConfig) -> Split:
