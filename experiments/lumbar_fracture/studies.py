@@ -11,7 +11,7 @@ TARGET = "condition"
 POSITIVE = "fresh"
 
 BACKBONES = {
-    "quick": ("resnet10t", "mobilenetv3_small_100", "tf_efficientnet_lite0"),
+    "quick": ("regnetx_002", "mobilenetv3_small_100", "resnet10t"),
     "paper": ("resnet50", "densenet161", "resnext50_32x4d"),
 }
 """Members of the ensemble: the source's three, and three small ones for two cores.  All begin with random weights."""

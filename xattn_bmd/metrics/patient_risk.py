@@ -90,11 +90,10 @@ def _combined(predictions: pd.DataFrame, positive: str) -> pd.DataFrame:
 
 def _fitting_patients(rows: pd.DataFrame, *, patients: pd.DataFrame, source: pd.DataFrame | None) -> pd.DataFrame:
     """Return the patients on whom the risks of one model in one fold are recalibrated."""
-    own: dict[str, object] = rows.iloc[0].to_dict()
     if source is not None:
-        return source.loc[source["model"].eq(own["model"])]
-    same = patients["model"].eq(own["model"]) & patients["repeat"].eq(own["repeat"])
-    return patients.loc[same & patients["fold"].ne(own["fold"])]
+        return source[source["model"].isin(rows["model"])]
+    same = patients["model"].isin(rows["model"]) & patients["repeat"].isin(rows["repeat"])
+    return patients[same & ~patients["fold"].isin(rows["fold"])]
 
 
 def _recalibrated(rows: pd.DataFrame, *, others: pd.DataFrame, developed: bool) -> pd.DataFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +36,6 @@ VERSION = "hip-bench-1"
 _SMALLEST, _LARGEST = 64, 4096
 _SIZE, _CT_SIZE = 512, 160
 _HIPS = 233
-_FOR_ONE_PROCESS = 16
 _PRESET: PresetName = "hcs"
 _COLUMNS = (
     "radiograph_id", "patient_id", "image", "side", "site", "sex", "age_xray", "age_dxa", "height", "weight", "bmi",
@@ -138,22 +136,21 @@ def simulate_cohort(
         )
     size = _SIZE if size is None else size
     _check(size, workers, repeats)
-    people_asked = (n or _HIPS) if subjects is None else len(subjects)
-    root, processes = Path(out), workers or _worth_starting(people_asked * repeats)
+    root = Path(out)
     if preset == "chest" or preset == "chest_external":
         return simulate_chests(
-            root, n=n, preset=preset, repeats=repeats, seed=seed, size=size, workers=processes, progress=progress
+            root, n=n, preset=preset, repeats=repeats, seed=seed, size=size, workers=workers, progress=progress
         )
     if preset == "spine" or preset == "spine_external":
         return simulate_spines(
-            root, n=n, preset=preset, repeats=repeats, seed=seed, size=size, workers=processes, progress=progress
+            root, n=n, preset=preset, repeats=repeats, seed=seed, size=size, workers=workers, progress=progress
         )
     hips, settings = _hips(n=n, preset=preset, subjects=subjects, scale=scale, seed=seed)
     made = {"seed": seed, "size": size, "repeats": repeats}
     claim(root, settings={"version": VERSION, "assets": asset_fingerprint(), **settings, **made})
     visits = [replace(hip, index=hip.index * repeats + visit) for hip in hips for visit in range(repeats)]
     contents = functools.partial(_contents, seed, size)
-    fill(root, visits, names=_names, contents=contents, workers=processes, progress=progress)
+    fill(root, visits, names=_names, contents=contents, workers=workers, progress=progress)
     _write_tables(root, visits, scale=scale or "lunar")
     return root / "cohort.csv"
 
@@ -172,11 +169,6 @@ def _hips(
         return hips, {"subjects": _digest(hips), "scale": scale}
     hips = draw_hips(n=_HIPS if n is None else n, preset=preset or _PRESET, seed=seed)
     return hips, {"n": len(hips), "preset": preset or _PRESET}
-
-
-def _worth_starting(radiographs: int) -> int:
-    """Return how many processes to take: each spends seconds on its start."""
-    return max(1, min(os.cpu_count() or 1, radiographs // _FOR_ONE_PROCESS))
 
 
 def _digest(hips: tuple[Hip, ...]) -> str:

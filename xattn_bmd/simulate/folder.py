@@ -7,6 +7,7 @@ import functools
 import io
 import json
 import multiprocessing
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +21,7 @@ Person = TypeVar("Person")
 Progress = Callable[[int, int], None]
 """Called with (finished, total) after every radiograph."""
 
+_FOR_ONE_PROCESS = 16
 _SETTINGS = "truth/settings.json"
 
 
@@ -63,7 +65,7 @@ def fill(
     *,
     names: Callable[[Person], tuple[str, ...]],
     contents: Callable[[Person], tuple[bytes, ...]],
-    workers: int,
+    workers: int | None,
     progress: Progress | None,
 ) -> None:
     """Make the radiographs that the folder lacks; whoever has all files is left alone.
@@ -74,7 +76,7 @@ def fill(
         names: the files of a radiograph, relative to ``root``.
         contents: what they hold, in the same order; a function of the person alone. Both functions are pickled where
             there are several workers.
-        workers: processes.
+        workers: processes; None takes one per CPU core, and one alone for each 16 radiographs that are still to make.
         progress: called after every radiograph.
 
     Raises:
@@ -94,7 +96,9 @@ def fill(
     finished = len(people) - len(waiting)
     if progress is not None and finished:
         progress(finished, len(people))
-    for _ in _run(functools.partial(_make, root, names, contents), waiting, workers=workers):
+    for _ in _run(
+        functools.partial(_make, root, names, contents), waiting, workers=workers or _worth_starting(len(waiting))
+    ):
         finished += 1
         if progress is not None:
             progress(finished, len(people))
@@ -120,6 +124,11 @@ def _difference(marker: Path, settings: Mapping[str, Any]) -> str:
         return ", ".join(f"{k} {before.get(k)} instead of {v}" for k, v in settings.items() if before.get(k) != v)
     except (ValueError, AttributeError):
         return "its settings file is damaged"
+
+
+def _worth_starting(radiographs: int) -> int:
+    """Return how many processes to take: each spends seconds on its start."""
+    return max(1, min(os.cpu_count() or 1, radiographs // _FOR_ONE_PROCESS))
 
 
 def _run(make: Callable[[Person], None], people: Sequence[Person], *, workers: int) -> Iterable[None]:

@@ -66,7 +66,7 @@ def simulate_chests(
     repeats: int,
     seed: int,
     size: int,
-    workers: int,
+    workers: int | None,
     progress: Progress | None,
 ) -> Path:
     """Simulate a cohort of chests; the arguments are those of :func:`~xattn_bmd.simulate.cohort.simulate_cohort`.

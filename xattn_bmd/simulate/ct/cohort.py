@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -97,7 +96,7 @@ def simulate_ct(
         file_format: ``"nifti"``, or ``"dicom"`` for a series of RLE-compressed slices.
         phantom: whether a calibration phantom lies under the patients.
         metal: share of the patients who carry pedicle screws in two vertebrae, 0 to 1.
-        workers: processes; None takes one per CPU core.
+        workers: processes; None takes one per CPU core, and one alone for each 16 volumes.
         progress: called with (finished, total) after every scan.
 
     Returns:
@@ -128,7 +127,7 @@ def simulate_ct(
         visits,
         names=functools.partial(_names, file_format),
         contents=functools.partial(_contents, seed, size, field, file_format, phantom),
-        workers=workers or os.cpu_count() or 1,
+        workers=workers,
         progress=progress,
     )
     _write_tables(root, visits, file_format)

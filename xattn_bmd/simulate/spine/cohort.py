@@ -81,7 +81,7 @@ def simulate_spines(
     repeats: int,
     seed: int,
     size: int,
-    workers: int,
+    workers: int | None,
     progress: Progress | None,
 ) -> Path:
     """Simulate a cohort of spines; the arguments are those of :func:`~xattn_bmd.simulate.cohort.simulate_cohort`.
