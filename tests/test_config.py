@@ -15,7 +15,7 @@ def test_paper_preset_is_what_the_source_states():
     assert (paper.image.size, paper.training.loss, paper.folds) == (224, "weighted_smooth_l1", 10)
 
 
-@pytest.mark.parametrize("preset", ["quick", "paper"])
+@pytest.mark.parametrize("preset", ["quick", "paper", "ct_quick"])
 def test_round_trip_through_yaml(preset):
     config = CompareConfig.from_preset(preset)
     assert from_dict(yaml.safe_load(yaml.safe_dump(to_dict(config)))) == config

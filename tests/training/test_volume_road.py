@@ -10,7 +10,7 @@ import pytest
 
 from tests.cohorts import write_cohort
 from tests.volume_cohorts import write_volumes
-from xattn_bmd import Cohort, CompareConfig, Predictor, compare, evaluate, load_run
+from xattn_bmd import Cohort, CompareConfig, Predictor, compare, evaluate, explain, load_run, tune
 from xattn_bmd.bone.qct import qct_class
 from xattn_bmd.config import AugmentConfig, ImageConfig, ModelConfig, TrainingConfig
 from xattn_bmd.errors import CohortError, ConfigError, FoldPlanError, ModelError, RunError
@@ -162,6 +162,18 @@ def test_what_does_not_go_together_is_refused_before_anything_is_written(table, 
     hip = "lunar_femoral_neck_white_female"
     refused(table, SETTINGS, f"declares mg/cm3 and {hip} is in g/cm2", error=CohortError, reference=hip)
     refused(flat, SETTINGS, "declares g/cm2 and qct_lumbar_spine", error=CohortError, reference="qct_lumbar_spine")
+
+
+def test_a_search_says_that_it_is_of_areal_density(table, tmp_path):
+    space = {"model.dropout": {"low": 0.0, "high": 0.3}}
+    rule = r"search is of areal density in g/cm2, .* these are in mg/cm3"
+    with pytest.raises(ConfigError, match=rule):
+        tune(Cohort.from_csv(table), space=space, out=tmp_path / "search", config=SETTINGS, models=["image_only"])
+
+
+def test_an_explanation_says_that_it_is_of_radiographs(run, table, tmp_path):
+    with pytest.raises(ModelError, match=r"'image_only' sees CT volumes; take .*volume_heat"):
+        explain(run, Cohort.from_csv(table), out=tmp_path / "heat")
 
 
 def test_the_preset_reads_volumes_and_leaves_hounsfield_units_alone(run):

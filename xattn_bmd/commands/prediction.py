@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def predict_command(
 
     The same command continues a killed run.  Radiographs that cannot be estimated are listed in NAME.problems.csv
     beside the output, counted, and no error: the others are finished, and the same command would not change them.
+    CT volumes, of a table alone, are estimated all together or, with the reason, not at all.
 
     Args:
         predictor: RUN/MODEL of a finished comparison, or a saved predictor.
@@ -43,6 +45,9 @@ def predict_command(
     from xattn_bmd import Predictor
 
     loaded = Predictor.load(predictor)
+    if loaded.image.is_volume:
+        _predict_volumes(loaded, source, out=out, images=images, config=config, level=level)
+        return
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("estimating radiographs", total=None)
         done = loaded.predict_archive(
@@ -59,6 +64,19 @@ def predict_command(
     _print_image_encoder(loaded)
     if done.problems:
         print(f"{done.problems} radiographs could not be estimated: {done.problems_table}")
+
+
+def _predict_volumes(
+    predictor: Predictor, source: str, *, out: str, images: str | None, config: str | None, level: float
+) -> None:
+    """Estimate a table of CT volumes in one go; a fault of one stops all, and is said."""
+    from xattn_bmd import Cohort
+    from xattn_bmd.atomic import atomic_write
+
+    table = predictor.predict(Cohort.from_csv(source, images=images, config=config), level=level)
+    atomic_write(Path(out), table.to_csv(index=False, lineterminator="\n"))
+    print(f"{len(table)} CT volumes estimated: {out}" + (SIMULATED if predictor.simulated else ""))
+    _print_image_encoder(predictor)
 
 
 def segment_command(
@@ -80,8 +98,6 @@ def segment_command(
         masks: folder of masks to compare with, as for compare.
         config: YAML file of the columns' roles; "cohort.yaml" beside the table by default.
     """
-    from pathlib import Path
-
     from xattn_bmd import Cohort, Predictor
     from xattn_bmd.atomic import atomic_write
 

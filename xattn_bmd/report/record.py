@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xattn_bmd.errors import MetricError
-from xattn_bmd.types import HEAD_COLUMNS, PREDICTION_COLUMNS
+from xattn_bmd.types import HEAD_COLUMNS, PREDICTION_COLUMNS, UNIT_COLUMN
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_PER_ROW = {*PREDICTION_COLUMNS, *HEAD_COLUMNS, "protocol", "simulated", "plan_hash"}
+_PER_ROW = {*PREDICTION_COLUMNS, *HEAD_COLUMNS, UNIT_COLUMN, "protocol", "simulated", "plan_hash"}
 _MOST_CATEGORIES = 12
 
 

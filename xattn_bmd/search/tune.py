@@ -36,7 +36,7 @@ from xattn_bmd.training.registry import check_models, uses_images
 from xattn_bmd.training.request import check_networks, check_request, settled_config
 from xattn_bmd.training.runs.progress import FitProgress
 from xattn_bmd.training.runs.run_record import pictures_digest
-from xattn_bmd.training.study import Study
+from xattn_bmd.training.study import Study, unit_of
 from xattn_bmd.training.workers.cluster import check_worker_request, open_workers
 from xattn_bmd.training.workers.engine import map_on_workers
 from xattn_bmd.training.workers.job_keys import study_inputs
@@ -145,6 +145,7 @@ def tune(
     _check_settings(settings, trials=trials, inner_folds=inner_folds)
     chosen.check(settings)
     check_request(cohort, settings, workers=workers if scheduler is None else 2)
+    _check_unit(settings)
     check_networks(cohort, with_settings(settings, chosen.defaults(settings)))
     request = SearchRequest(
         shared=_shared_study(cohort, settings, plan, cache=cache, progress=progress),
@@ -183,6 +184,15 @@ def _chosen_space(
     if stacks:
         raise ConfigError(f"A trial fits one model, but the stack {stacks[0]!r} was given; name its members alone.")
     return opened
+
+
+def _check_unit(settings: CompareConfig) -> None:
+    """Refuse densities in another unit than that of a search's objectives, figures and report."""
+    if unit_of(settings) != "g/cm2":
+        raise ConfigError(
+            f"A search is of areal density in g/cm2, in which its objectives are said, but these are in "
+            f"{unit_of(settings)}; compare a few settings by hand."
+        )
 
 
 def _check_settings(config: CompareConfig, *, trials: int, inner_folds: int) -> None:
