@@ -86,8 +86,8 @@ def main() -> None:
     rows = []
     for job in jobs(chosen.ct, chosen.train, config=config):
         rows += scored(job, work=chosen.work, device=chosen.device)
+        pd.DataFrame(rows).to_csv(chosen.work / "segment_real.csv", index=False)
     table = pd.DataFrame(rows)
-    table.to_csv(chosen.work / "segment_real.csv", index=False)
     print(f"{config.epochs * config.steps} batches, one run; {machine()}; commit {commit(Path(__file__).parent)}")
     print(f"| {' | '.join(table.columns)} |\n|{'---|' * len(table.columns)}")
     for row in table.itertuples(index=False):
