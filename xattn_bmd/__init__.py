@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from xattn_bmd.errors import XattnBmdError as XattnBmdError
     from xattn_bmd.explanation.body.heat_by_zone import HeatByZone as HeatByZone
     from xattn_bmd.explanation.body.heat_by_zone import heat_by_zone as heat_by_zone
+    from xattn_bmd.explanation.class_heat import ClassHeat as ClassHeat
+    from xattn_bmd.explanation.class_heat import class_heat as class_heat
     from xattn_bmd.explanation.counterfactual.slopes import counterfactual_slopes as counterfactual_slopes
     from xattn_bmd.explanation.explain import explain as explain
     from xattn_bmd.explanation.record.shapley import record_contributions as record_contributions
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from xattn_bmd.types import Volume as Volume
 
 _HOMES = {
+    "ClassHeat": "explanation.class_heat",
     "Cohort": "data.cohort",
     "CohortDataModule": "data.datamodule",
     "CompareConfig": "config",
@@ -104,6 +107,7 @@ _HOMES = {
     "XattnBmdError": "errors",
     "build_network": "models.network",
     "class_comparisons_table": "metrics.tables.class_comparisons",
+    "class_heat": "explanation.class_heat",
     "class_metrics_table": "metrics.tables.class_metrics",
     "compare": "training.crossval",
     "convert_jsrt": "data.jsrt.convert",

@@ -142,12 +142,12 @@ def test_networks_see_crops(run, films, stage, cache, tmp_path):
     predictions = run.predictions[run.predictions["model"] == "image_only"].set_index("radiograph_id")["prediction"]
     fold = run.predictions[run.predictions["model"] == "image_only"].set_index("radiograph_id")["fold"]
     whole = replace(predictor, crop_digest="")  # looks at the film as it is
-    each = predictor.estimate_folds(cohort, cache=cache).density
+    each = predictor.estimate_folds(cohort, cache=cache).each
     for row, name in enumerate(cohort.radiograph_ids):
         assert each[fold[name], row] == pytest.approx(predictions[name], abs=2e-6)
-    assert np.abs(whole.estimate_folds(cohort, cache=cache).density - each).max() > 1e-4
+    assert np.abs(whole.estimate_folds(cohort, cache=cache).each - each).max() > 1e-4
     by_hand = stage.crop(cohort, cache=tmp_path / "cache")
-    np.testing.assert_allclose(whole.estimate_folds(by_hand, cache=cache).density, each, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(whole.estimate_folds(by_hand, cache=cache).each, each, rtol=0, atol=2e-6)
 
 
 def test_a_saved_predictor_crops_new_films_untold_and_the_list_agrees(run, new_films, cache, tmp_path):
@@ -283,7 +283,7 @@ def test_heat_is_that_of_crops_and_masks_of_whole_films_are_refused(run, films, 
     )
     predictor = Predictor.from_run(run, "image_only")
     fold = run.predictions[run.predictions["model"] == "image_only"].set_index("radiograph_id")["fold"]
-    each = predictor.estimate_folds(cohort, cache=cache).density
+    each = predictor.estimate_folds(cohort, cache=cache).each
     expected = [each[fold[name], row] for row, name in enumerate(cohort.radiograph_ids)]
     np.testing.assert_allclose(found.heat["density"], expected, rtol=0, atol=2e-6)
     with pytest.raises(ConfigError, match="Masks are drawn on whole radiographs"):

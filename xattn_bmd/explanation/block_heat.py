@@ -15,7 +15,7 @@ from torch import Tensor
 
 from xattn_bmd.explanation.heat.attention import attention_maps
 from xattn_bmd.explanation.heat.methods import method_named
-from xattn_bmd.explanation.heat.seen import Seen, Target
+from xattn_bmd.explanation.heat.seen import Scalar, Seen
 from xattn_bmd.explanation.opened import Networks, OpenedCohort
 from xattn_bmd.models.network import FusionNetwork
 
@@ -45,7 +45,7 @@ class Block:
         return cls(opened, rows, folds, image, opened.shared_map(image))
 
     def heat(
-        self, method: str, *, networks: Networks, target: Target, threshold: float, own_trunk: bool = False
+        self, method: str, *, networks: Networks, target: Scalar, threshold: float, own_trunk: bool = False
     ) -> NDArray[np.float32]:
         """Return the heat ``(B, h, w)``.
 
@@ -73,7 +73,15 @@ class Block:
                 density: Tensor = network(seen.image, seen.variables, seen.features).density
             return density
 
-        return self._mean(self.opened.trained, estimate)
+        return self.answer(estimate)
+
+    def answer(self, made: Callable[[FusionNetwork, Seen], Tensor]) -> NDArray[np.float32]:
+        """Return what the trained networks say, ``(B, ...)``.
+
+        Args:
+            made: a network, and what it sees of the block -> its answer.
+        """
+        return self._mean(self.opened.trained, made)
 
     def estimate(self) -> Callable[[Tensor], Tensor]:
         """Return a function of changed pictures ``(B, 1, S, S)`` that gives their densities ``(B,)``."""

@@ -37,15 +37,23 @@ class Explained:
     plan: FoldPlan | None
 
     @classmethod
-    def open(cls, source: Run | Predictor | str | Path, *, model: str | None = None) -> Explained:
+    def open(
+        cls,
+        source: Run | Predictor | str | Path,
+        *,
+        model: str | None = None,
+        of: Literal["density", "classes"] = "density",
+    ) -> Explained:
         """Open what is to be explained.
 
         Args:
             source: a run or its folder, or a predictor or its folder, ``RUN/MODEL`` say.
             model: model of a run; None takes the run's first model that looks at radiographs.
+            of: what it must predict.
 
         Raises:
-            RunError: if there is no such model, it predicts classes, or it is a stack, which has no picture of its own.
+            RunError: if there is no such model, it predicts something else, or it is a stack, which has no picture of
+                its own.
         """
         if isinstance(source, str | Path):
             source = load_run(source) if (Path(source) / CONFIG).is_file() else Predictor.load(source)
@@ -57,10 +65,14 @@ class Explained:
                 f"A heat map belongs to one network, but {predictor.model!r} is a stack; explain its members "
                 f"{', '.join(members)} instead."
             )
-        if predictor.classes:
+        if predictor.classes and of == "density":
             raise RunError(
                 f"Explanations here are of a density, but {predictor.model!r} predicts the classes "
-                f"{', '.join(predictor.classes)}; give a model of density."
+                f"{', '.join(predictor.classes)}; give a model of density, or take class_heat."
+            )
+        if not predictor.classes and of == "classes":
+            raise RunError(
+                f"Heat of a class needs a model of classes, but {predictor.model!r} predicts a density; take explain."
             )
         return cls(predictor, _plan_of(predictor))
 

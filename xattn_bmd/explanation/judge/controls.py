@@ -44,6 +44,10 @@ def random_network(estimator: Estimator, *, seed: int, keep_frozen: bool = False
     """
     assert estimator.network is not None
     first = estimator.build()
+    classes = len(estimator.classes)
+    scale = (
+        {} if classes else {"target_mean": scaled(first.head).target_mean, "target_sd": scaled(first.head).target_sd}
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(
@@ -51,8 +55,8 @@ def random_network(estimator: Estimator, *, seed: int, keep_frozen: bool = False
             schema=estimator.encoder.schema,
             config=replace(estimator.network, weights="none"),
             weights_follow=True,
-            target_mean=float(scaled(first.head).target_mean),
-            target_sd=float(scaled(first.head).target_sd),
+            class_shares=(1.0,) * classes,
+            **{name: float(value) for name, value in scale.items()},
         )
     if keep_frozen:
         encoder = first.image_encoder

@@ -48,7 +48,7 @@ def save_figure(figure: Figure, stem: Path) -> None:
 def _laid_out(figure: Figure) -> Iterator[None]:
     """Find the places of a figure's parts once, where matplotlib would before each file, with a blank drawing each."""
     engine = figure.get_layout_engine()
-    if engine is not None:
+    if engine is not None and figure.axes:
         engine.execute(figure)
     figure.set_layout_engine(None)
     try:
