@@ -63,8 +63,7 @@ class Cohort:
         Args:
             table: CSV (comma or semicolon) or TSV file, UTF-8.
             images: folder of the image files; None takes the folder ``images`` beside the table where there is one.
-            config: ``cohort.yaml`` or the roles themselves; None takes, beside the table, the ``.yaml`` file with the
-                table's name, or else ``cohort.yaml``.
+            config: ``cohort.yaml`` or the roles themselves; None takes the ``.yaml`` of the table's name, or that.
             masks: masks of one structure, as in :meth:`from_table`; None takes those that the roles name, if any.
 
         Raises:

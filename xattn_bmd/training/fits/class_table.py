@@ -26,8 +26,8 @@ def with_likeliest(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
 
     Example:
         >>> names = ("old", "fresh")
-        >>> with_likeliest(probability_table(np.array([[0.2, 0.8]]), names), names).iloc[0].tolist()
-        ['fresh', 0.2, 0.8]
+        >>> with_likeliest(probability_table(np.array([[0.2, 0.8]]), names), names).to_dict("list")
+        {'prediction': ['fresh'], 'probability_old': [0.2], 'probability_fresh': [0.8]}
     """
     likeliest = table[probability_columns(classes)].to_numpy().argmax(axis=1)
     table = table.copy()
