@@ -8,7 +8,7 @@ from xattn_bmd.segment.config import SegmenterConfig
 from xattn_bmd.types import LabelMap, Volume
 
 TINY = SegmenterConfig(
-    patch=(8, 16, 16), epochs=2, steps=20, batch_size=2, learning_rate=0.01, foreground=0.5, smallest_ml=0.2, seed=3
+    patch=(8, 16, 16), epochs=3, steps=20, batch_size=2, learning_rate=0.01, foreground=0.5, smallest_ml=0.2, seed=3
 )
 FIELD_MM = (60.0, 64.0, 64.0)
 
