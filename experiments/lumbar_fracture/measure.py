@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from figures import class_rows, detector_rows, patient_rows, zone_rows
+from figures import class_rows, detector_rows, patient_rows
 from studies import CLASSES, TARGET, VOTES, Study
 from table import stored, update, write_readme
+from zones import zone_rows
 
 from xattn_bmd import (
     Cohort,
@@ -134,7 +135,7 @@ def evaluated(study: Study, run: Run, crops: Cohort, asked: argparse.Namespace) 
 def with_votes(predictions: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return predictions with both ensembles of the members that see the picture alone."""
     rules = zip(VOTES, (soft_vote, hard_vote), strict=True)
-    voted = [rule(predictions, models=study.members, classes=CLASSES, name=name) for name, rule in rules]
+    voted = [rule(predictions, members=study.members, classes=CLASSES, name=name) for name, rule in rules]
     return pd.concat([predictions, *voted], ignore_index=True)
 
 

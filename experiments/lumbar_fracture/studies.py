@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from xattn_bmd import CompareConfig, ImageConfig, LocaliserConfig, ModelConfig, TrainingConfig
+from xattn_bmd import ENSEMBLE_MEMBERS, CompareConfig, ImageConfig, LocaliserConfig, ModelConfig, TrainingConfig
+from xattn_bmd.config import Preset
 
 CLASSES = ("normal", "old", "fresh")
 TARGET = "condition"
 POSITIVE = "fresh"
 
-BACKBONES = {
-    "quick": ("regnetx_002", "mobilenetv3_small_100", "resnet10t"),
-    "paper": ("resnet50", "densenet161", "resnext50_32x4d"),
-}
-"""Members of the ensemble: the source's three, and three small ones for two cores.  All begin with random weights."""
+MEMBERS = ENSEMBLE_MEMBERS
+"""Members of the ensemble: the source's three (``paper``), and three small ones for two cores (``quick``)."""
+
+WEIGHTS = {"quick": "pretrained", "paper": "none"}
+"""First weights of the trunks: of ImageNet where a package carries them."""
 
 VOTES = ("soft vote", "hard vote")
 RECORD, FUSED = "metadata_only", ("concat", "xattn")
@@ -34,29 +35,29 @@ class Study:
         patience: epochs without a better validation loss before a fit stops.
         explained: vertebrae whose heat is judged.
         seed: of simulation, folds and networks.
-        backbones: key of :data:`BACKBONES`.
+        backbones: key of :data:`MEMBERS`.
     """
 
-    patients: int = 260
-    external: int = 140
-    found_by: int = 80
+    patients: int = 180
+    external: int = 120
+    found_by: int = 60
     size: int = 64
     folds: int = 4
-    epochs: int = 20
-    patience: int = 20
+    epochs: int = 8
+    patience: int = 8
     explained: int = 600
     seed: int = 90000
-    backbones: str = "quick"
+    backbones: Preset = "quick"
 
     @property
     def members(self) -> tuple[str, ...]:
         """Names of the ensemble's members."""
-        return tuple(f"image_only@{name}" for name in BACKBONES[self.backbones])
+        return MEMBERS[self.backbones]
 
     @property
     def fused(self) -> tuple[str, ...]:
-        """Names of the models that read the record too: on the first backbone."""
-        return tuple(f"{fusion}@{BACKBONES[self.backbones][0]}" for fusion in FUSED)
+        """Names of the models that read the record too, on the first member's trunk."""
+        return tuple(self.members[0].replace("image_only", fusion) for fusion in FUSED)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -70,10 +71,10 @@ class Study:
             folds=self.folds,
             seed=self.seed,
             image=ImageConfig(size=self.size, crop="none"),
-            model=ModelConfig(weights="none", head="classes", width=64),
+            model=ModelConfig(weights=WEIGHTS[self.backbones], head="classes", width=64),
             training=TrainingConfig(
                 loss="cross_entropy", weighting="none", epochs=self.epochs, patience=self.patience,
-                learning_rate=2e-3, batch_size=16, precision="32-true",
+                learning_rate=1e-3, batch_size=16, precision="32-true",
             ),
         )  # fmt: skip
 

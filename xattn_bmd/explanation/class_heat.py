@@ -120,7 +120,7 @@ def _block(
     probabilities = block.answer(_probabilities)
     wanted = _explained(probabilities, of=of, names=names)
     found: dict[str, NDArray[np.float32]] = {"probabilities": probabilities}
-    for name, networks in {"trained": opened.trained, **controls}.items():
+    for name, networks in [("trained", opened.trained), *controls.items()]:
         maps: dict[int, NDArray[np.float32]] = {}
         for number in np.unique(wanted):
             own = np.flatnonzero(wanted == number)
@@ -145,7 +145,7 @@ def _probabilities(network: FusionNetwork, seen: Seen) -> Tensor:
 
 def _explained(probabilities: NDArray[np.floating], *, of: str, names: Sequence[str]) -> NDArray[np.int64]:
     if of == PREDICTED:
-        return probabilities.argmax(axis=1).astype(np.int64)
+        return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)
     return np.full(len(probabilities), list(names).index(of), dtype=np.int64)
 
 
