@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from figures import class_rows, detector_rows, patient_rows
@@ -55,8 +56,10 @@ def figures(study: Study, asked: argparse.Namespace) -> list[pd.DataFrame]:
     """Return every figure of the study."""
     films = {where: simulated(study, where, asked) for where in PRESETS}
     localiser = fitted_localiser(study, asked)
-    found = {where: located(localiser, films[where], where, asked) for where in PRESETS}
-    rows = [detector_rows(found[where], vertebrae(films[where]), films[where], where=where) for where in PRESETS]
+    found = {where: located(localiser, films[where].cohort, where, asked) for where in PRESETS}
+    rows = [
+        detector_rows(found[where], films[where].vertebrae(), films[where].cohort, where=where) for where in PRESETS
+    ]
     crops = {where: cropped(films[where], found[where], where, asked) for where in PRESETS}
     run = compared(study, crops[HOME], asked)
     predictions = {HOME: with_votes(run.predictions, study)}
@@ -67,28 +70,40 @@ def figures(study: Study, asked: argparse.Namespace) -> list[pd.DataFrame]:
     return [*rows, zone_rows(run, crops[HOME], study, out=asked.work / "zones", cache=asked.work / "cache")]
 
 
-def simulated(study: Study, where: str, asked: argparse.Namespace, *, people: int = 0) -> Cohort:
+class Films(NamedTuple):
+    """Simulated radiographs of an institution.
+
+    Attributes:
+        cohort: radiographs and record.
+        folder: where they lie, with the boxes and what is known of every vertebra.
+    """
+
+    cohort: Cohort
+    folder: Path
+
+    def vertebrae(self) -> pd.DataFrame:
+        """Return what is known of every vertebra."""
+        return pd.read_csv(self.folder / "vertebrae.csv", dtype={"radiograph_id": str, "patient_id": str})
+
+
+def simulated(study: Study, where: str, asked: argparse.Namespace, *, people: int = 0) -> Films:
     """Return simulated radiographs of an institution; other people of it where ``people`` is given."""
     n = people or (study.patients if where == HOME else study.external)
     seed = study.seed + (7 if people else 0) + (0 if where == HOME else 5000)
-    folder = asked.work / "simulated" / f"{PRESETS[where]}_{n}_{seed}"
-    table = simulate_cohort(folder, n=n, preset=PRESETS[where], seed=seed, workers=asked.workers)
-    return Cohort.from_csv(table).in_id_order()
-
-
-def vertebrae(cohort: Cohort) -> pd.DataFrame:
-    """Return what is known of every vertebra of a simulated cohort."""
-    return pd.read_csv(cohort.path.parent / "vertebrae.csv", dtype={"radiograph_id": str, "patient_id": str})
+    folder = asked.work / "simulated" / f"{PRESETS[where]}_{n}_{study.picture}px_{seed}"
+    made = {"n": n, "preset": PRESETS[where], "seed": seed, "size": study.picture, "workers": asked.workers}
+    table = simulate_cohort(folder, **made)
+    return Films(Cohort.from_csv(table).in_id_order(), folder)
 
 
 def fitted_localiser(study: Study, asked: argparse.Namespace) -> Localiser:
     """Return the detector, trained on people who are in no other part of the study."""
     folder = asked.work / f"localiser_{study.found_by}"
     if not folder.exists():
-        cohort = simulated(study, HOME, asked, people=study.found_by)
-        boxes = read_boxes(cohort.path.parent / "boxes.csv")
+        films = simulated(study, HOME, asked, people=study.found_by)
+        boxes = read_boxes(films.folder / "boxes.csv")
         Localiser.fit(
-            cohort, boxes, labels=("vertebra",), config=study.localiser(),
+            films.cohort, boxes, labels=("vertebra",), config=study.localiser(),
             on_epoch=lambda course: print("detector:", dict(course), flush=True),
         ).save(folder)  # fmt: skip
     return Localiser.load(folder)
@@ -104,14 +119,15 @@ def located(localiser: Localiser, cohort: Cohort, where: str, asked: argparse.Na
     return boxes
 
 
-def cropped(films: Cohort, found: pd.DataFrame, where: str, asked: argparse.Namespace) -> Cohort:
+def cropped(films: Films, found: pd.DataFrame, where: str, asked: argparse.Namespace) -> Cohort:
     """Return the cohort of the vertebrae that were found, each with the class of the true one that it overlaps."""
-    out = asked.work / "crops" / f"{where}_{len(films)}"
+    out = asked.work / "crops" / f"{where}_{len(films.cohort)}"
     if out.exists():
         return Cohort.from_csv(out / "cohort.csv").in_id_order()
     kept = found[found["kept"]].drop(columns="kept")
     role = ClassRole(column=TARGET, classes=CLASSES)
-    return crop_classes(films, vertebrae(films), target=role, out=out, found=kept, margin=0.15, on_problem="warn")
+    truth = films.vertebrae()
+    return crop_classes(films.cohort, truth, target=role, out=out, found=kept, margin=0.15, on_problem="warn")
 
 
 def compared(study: Study, crops: Cohort, asked: argparse.Namespace) -> Run:

@@ -29,6 +29,7 @@ class Study:
         patients: at home, one radiograph each.
         external: of the other institution.
         found_by: other people of the home institution, on whom the detector is trained.
+        picture: side of the simulated pictures, pixels.
         size: side of what the networks see of a vertebra, pixels.
         folds: of one repeat; a patient's vertebrae are in one.
         epochs: most epochs of a fit.
@@ -38,11 +39,12 @@ class Study:
         backbones: key of :data:`MEMBERS`.
     """
 
-    patients: int = 180
-    external: int = 120
+    patients: int = 160
+    external: int = 100
     found_by: int = 60
-    size: int = 64
-    folds: int = 4
+    picture: int = 640
+    size: int = 96
+    folds: int = 3
     epochs: int = 8
     patience: int = 8
     explained: int = 600
@@ -84,7 +86,7 @@ class Study:
 
     def small(self) -> Study:
         """Return a trial of minutes, whose figures mean nothing."""
-        return replace(self, patients=24, external=10, found_by=10, folds=2, epochs=1, explained=30)
+        return replace(self, patients=24, external=10, found_by=10, size=64, folds=2, epochs=1, explained=30)
 
 
 SOURCE = {

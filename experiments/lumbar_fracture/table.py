@@ -1,4 +1,4 @@
-"""The stored figures of the fracture study, and the tables that the README and the terminal show beside the source's."""
+"""The stored figures of the fracture study, and the tables that README and terminal show beside the source's."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _each(rows: pd.DataFrame) -> Iterator[str]:
 def _against(rows: pd.DataFrame) -> Iterator[str]:
     yield f"**Is the ensemble better than its members?** Each model minus `{VOTES[0]}`, paired over patients, Holm's p:"
     yield ""
-    yield "| model | accuracy, at home | macro AUC, at home | accuracy, other institution | macro AUC, other institution |"
+    yield "| model | at home: accuracy | macro AUC | other institution: accuracy | macro AUC |"
     yield "|---|---|---|---|---|"
     for model in dict.fromkeys(rows["model"]):
         own = rows[rows["model"] == model]
@@ -180,7 +180,7 @@ def _decision(rows: pd.DataFrame) -> Iterator[str]:
 
 def _zones(rows: pd.DataFrame) -> Iterator[str]:
     zones = list(dict.fromkeys(rows["zone"].dropna()))
-    yield "**Where on the body does it look?** Grad-CAM of the called class, times chance (1 is heat spread evenly):"
+    yield "**Where on the body does it look?** HiResCAM of the called class, times chance (1 is heat spread evenly):"
     yield ""
     yield "| heat of | class | n |" + "".join(f" {zone} |" for zone in zones)
     yield "|---" * (len(zones) + 3) + "|"

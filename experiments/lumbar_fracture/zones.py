@@ -1,4 +1,4 @@
-"""Where on the vertebral body the networks look, class by class: Grad-CAM by zone, beside random networks."""
+"""Where on the vertebral body the networks look, class by class: heat by zone, beside random networks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from studies import CLASSES, TARGET, Study
 
 from xattn_bmd import Cohort, Run, class_heat, heat_by_zone
 from xattn_bmd.explanation.body.points import placed_points
+from xattn_bmd.explanation.heat.methods import MethodName
+
+METHOD: MethodName = "hirescam"
+"""Grad-CAM has as many cells as the trunk's last map, 3 x 3 here; HiResCAM keeps the places of a finer one."""
 
 _SIDES = ("superior", "inferior")
 _PARTS = ("anterior", "middle", "posterior")
 
 
 def zone_rows(run: Run, crops: Cohort, study: Study, *, out: Path, cache: Path) -> pd.DataFrame:
-    """Return heat by zone of the vertebrae that the first member calls rightly, and the tests between classes.
+    """Return heat by zone of the class that the first member says, and the tests between true classes.
 
     Args:
         run: the comparison.
@@ -25,8 +29,8 @@ def zone_rows(run: Run, crops: Cohort, study: Study, *, out: Path, cache: Path) 
         out: folder of the figure.
         cache: folder of decoded pictures.
     """
-    some = crops.subset(_chosen(crops, run, study))
-    heat = class_heat(run, some, model=study.members[0], method="grad_cam", seed=study.seed, cache=cache)
+    some = crops.subset(_chosen(crops, study))
+    heat = class_heat(run, some, model=study.members[0], method=METHOD, seed=study.seed, cache=cache)
     placed = placed_points(_points(some), some, image=run.config.image)
     found = heat_by_zone(
         heat.maps,
@@ -47,15 +51,13 @@ def zone_rows(run: Run, crops: Cohort, study: Study, *, out: Path, cache: Path) 
     return pd.concat([table, tests], ignore_index=True).assign(where="internal")
 
 
-def _chosen(crops: Cohort, run: Run, study: Study) -> list[str]:
-    """Return vertebrae whose class the first member found, as many of each class as there are of the rarest."""
-    own = run.predictions[run.predictions["model"] == study.members[0]]
-    right = own[own["target"] == own["prediction"]]
-    each = {name: right.loc[right["target"] == name, "radiograph_id"].tolist() for name in CLASSES}
-    fewest = min(study.explained // len(CLASSES), *(max(len(names), 2) for names in each.values()))
-    order = np.random.default_rng(study.seed)
-    chosen = [name for names in each.values() for name in order.permutation(names)[:fewest]]
-    return [name for name in crops.radiograph_ids if name in set(chosen)]
+def _chosen(crops: Cohort, study: Study) -> list[str]:
+    """Return as many vertebrae of each class as there are of the rarest, drawn by the study's seed."""
+    each = [crops.table.loc[crops.table[TARGET] == name, crops.roles.id].tolist() for name in CLASSES]
+    fewest = min(study.explained // len(CLASSES), *map(len, each))
+    draw = np.random.default_rng(study.seed)
+    chosen = {name for names in each for name in draw.permutation(names)[:fewest]}
+    return [name for name in crops.radiograph_ids if name in chosen]
 
 
 def _points(crops: Cohort) -> np.ndarray:
