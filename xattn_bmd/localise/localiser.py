@@ -19,20 +19,22 @@ from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.plans.split import Split, refuse_leak
 from xattn_bmd.data.plans.stratify import draw, group_patients
 from xattn_bmd.data.seen import Seen
-from xattn_bmd.errors import ConfigError
+from xattn_bmd.errors import ConfigError, LocaliseError
 from xattn_bmd.localise.boxes.files import write_boxes
 from xattn_bmd.localise.boxes.table import in_reading_order, require_boxes
 from xattn_bmd.localise.config import LocaliserConfig
 from xattn_bmd.localise.detectors.detector import Boxes, Detector
 from xattn_bmd.localise.detectors.fit import Course, Sample, fit_detector
-from xattn_bmd.localise.file import load_record, save_record
 from xattn_bmd.localise.found import best_threshold, find_boxes, keep_expected
 from xattn_bmd.localise.pictures import SeenRadiograph, see_cohort
 from xattn_bmd.localise.problems import OnProblem, tell
 from xattn_bmd.metrics.tables.detection import detection_table
+from xattn_bmd.models.network_folder import NetworkFolder
 from xattn_bmd.models.place import torch_place
 from xattn_bmd.seeds import derive_seed
 from xattn_bmd.types import BOX_COLUMNS
+
+FILES = NetworkFolder("localiser", "xattn-bmd-localiser-2", LocaliseError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +166,7 @@ class Localiser:
             LocaliseError: if the folder exists or cannot be written.
         """
         values = self._decided() | {"history": [dict(course) for course in self.history]}
-        save_record(Path(folder), values, self.detector.state_dict())
+        FILES.save(Path(folder), values, self.detector.state_dict())
 
     @cached_property
     def digest(self) -> str:
@@ -188,7 +190,7 @@ class Localiser:
         Raises:
             LocaliseError: if a file is missing, damaged, or of another format.
         """
-        values, state = load_record(Path(folder))
+        values, state = FILES.load(Path(folder))
         config = LocaliserConfig.from_dict(values["config"])
         labels = tuple(values["labels"])
         blank = LocaliserConfig.from_dict(values["config"] | {"weights": "none"})

@@ -13,10 +13,10 @@ import torch
 from xattn_bmd.data.plans.split import Split, refuse_leak
 from xattn_bmd.data.plans.stratify import draw, group_patients
 from xattn_bmd.errors import ConfigError, ModelError, VolumeError
+from xattn_bmd.models.network_folder import NetworkFolder
 from xattn_bmd.models.place import torch_place
 from xattn_bmd.seeds import derive_seed
 from xattn_bmd.segment.config import SegmenterConfig
-from xattn_bmd.segment.file import load_record, save_record
 from xattn_bmd.segment.fit import Course, fit_network
 from xattn_bmd.segment.network import VBNet
 from xattn_bmd.segment.own_grid import labels_on_grid
@@ -26,6 +26,7 @@ from xattn_bmd.segment.samples import Sample, see_pairs, see_volume
 from xattn_bmd.segment.sweep import sweep
 from xattn_bmd.types import LabelMap, Volume
 
+FILES = NetworkFolder("segmenter", "xattn-bmd-segmenter-1", ModelError)
 _MM3_PER_ML = 1000.0
 
 
@@ -155,7 +156,7 @@ class VolumeSegmenter:
             ModelError: if the folder exists or cannot be written.
         """
         values = {"config": self.config.to_dict(), "history": [dict(course) for course in self.history]}
-        save_record(Path(folder), values, self.network.state_dict())
+        FILES.save(Path(folder), values, self.network.state_dict())
 
     @classmethod
     def open(cls, folder: str | Path) -> VolumeSegmenter:
@@ -164,7 +165,7 @@ class VolumeSegmenter:
         Raises:
             ModelError: if a file is missing, damaged, of another format, or does not fit the other.
         """
-        values, state = load_record(Path(folder))
+        values, state = FILES.load(Path(folder))
         config = SegmenterConfig.from_dict(values.get("config", {}))
         network = blank_network(config)
         try:
