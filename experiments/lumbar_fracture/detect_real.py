@@ -15,6 +15,7 @@ from time import perf_counter
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from same_person import person_of
 
 from xattn_bmd import (
@@ -28,7 +29,9 @@ from xattn_bmd import (
     write_boxes,
 )
 from xattn_bmd.atomic import atomic_replace, atomic_write
+from xattn_bmd.metrics.detection import box_overlap
 from xattn_bmd.training.environment import commit, machine
+from xattn_bmd.types import BOX_COLUMNS
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- detector: begin -->", "<!-- detector: end -->"
@@ -63,7 +66,7 @@ def main() -> None:
     )
     people = dict(zip(cohort.radiograph_ids, cohort.patient_ids, strict=True))
     table = detection_table(truth, found, patients=people, seed=chosen.seed)
-    lines = markdown(table, truth, config=config, folds=chosen.folds)
+    lines = markdown(table, truth, found, config=config, folds=chosen.folds)
     print("\n".join(lines))
     table.to_csv(chosen.work / "metrics.csv", index=False)
     if chosen.readme:
@@ -125,7 +128,23 @@ def scored(
     return read_boxes(file)
 
 
-def markdown(table: pd.DataFrame, truth: pd.DataFrame, *, config: LocaliserConfig, folds: int) -> list[str]:
+def best_overlaps(truth: pd.DataFrame, found: pd.DataFrame) -> NDArray[np.float64]:
+    """Return the largest overlap of every drawn box with a detection of score 0.5 or more; 0 where there is none."""
+    corners = list(BOX_COLUMNS[2:])
+    kept = dict(iter(found[found["score"] >= 0.5].groupby("radiograph_id")[corners]))
+    best = []
+    for name, drawn in truth.groupby("radiograph_id")[corners]:
+        if name in kept:
+            overlap = box_overlap(drawn.to_numpy(np.float64), kept[name].to_numpy(np.float64))
+            best += overlap.max(axis=1).tolist()
+        else:
+            best += [0.0] * len(drawn)
+    return np.array(best)
+
+
+def markdown(
+    table: pd.DataFrame, truth: pd.DataFrame, found: pd.DataFrame, *, config: LocaliserConfig, folds: int
+) -> list[str]:
     """Return the metrics as a table, and how they came about."""
     names = {"map50": "mAP@0.5", "map50_95": "mAP@0.5:0.95"}
     lines = ["| metric | found [95 %] | boxes | radiographs | people |", "|---|---|---|---|---|"]
@@ -135,6 +154,9 @@ def markdown(table: pd.DataFrame, truth: pd.DataFrame, *, config: LocaliserConfi
     how = f"{config.detector} detector, {config.size} px, {config.epochs} epochs, {folds} folds, seed {config.seed}"
     wide, high = (truth["x1"] - truth["x0"]).median(), (truth["y1"] - truth["y0"]).median()
     lines += ["", f"A box is {wide:.1f} pixels wide and {high:.1f} high in the median."]
+    best = best_overlaps(truth, found)
+    shares = ", ".join(f"{(best >= least).mean():.1%} by {least}" for least in (0.1, 0.3, 0.5, 0.75))
+    lines += ["", f"Of the drawn boxes a detection (score 0.5 or more) overlaps {shares} or more."]
     return [*lines, "", f"{how}; commit {commit(HERE)}; {machine()}."]
 
 
