@@ -149,8 +149,8 @@ def markdown(
     names = {"map50": "mAP@0.5", "map50_95": "mAP@0.5:0.95"}
     lines = ["| metric | found [95 %] | boxes | radiographs | people |", "|---|---|---|---|---|"]
     for row in table.itertuples():
-        found = f"{row.value:.3f} [{row.low:.3f} to {row.high:.3f}]"
-        lines.append(f"| {names[str(row.metric)]} | {found} | {row.boxes:,} | {row.n} | {row.patients} |")
+        shown = f"{row.value:.3f} [{row.low:.3f} to {row.high:.3f}]"
+        lines.append(f"| {names[str(row.metric)]} | {shown} | {row.boxes:,} | {row.n} | {row.patients} |")
     how = f"{config.detector} detector, {config.size} px, {config.epochs} epochs, {folds} folds, seed {config.seed}"
     wide, high = (truth["x1"] - truth["x0"]).median(), (truth["y1"] - truth["y0"]).median()
     lines += ["", f"A box is {wide:.1f} pixels wide and {high:.1f} high in the median."]
