@@ -51,11 +51,14 @@ if TYPE_CHECKING:
     from xattn_bmd.localise.pictures import picture_sizes as picture_sizes
     from xattn_bmd.metrics.ensemble import hard_vote as hard_vote
     from xattn_bmd.metrics.ensemble import soft_vote as soft_vote
+    from xattn_bmd.metrics.patient_risk import patient_risks as patient_risks
     from xattn_bmd.metrics.screening import screening as screening
     from xattn_bmd.metrics.surface import surface_distance as surface_distance
     from xattn_bmd.metrics.tables.class_comparisons import class_comparisons_table as class_comparisons_table
     from xattn_bmd.metrics.tables.class_metrics import class_metrics_table as class_metrics_table
     from xattn_bmd.metrics.tables.detection import detection_table as detection_table
+    from xattn_bmd.metrics.tables.patient_decision import patient_decision_table as patient_decision_table
+    from xattn_bmd.metrics.tables.patient_decision import patient_metrics_table as patient_metrics_table
     from xattn_bmd.metrics.tables.reader_agreement import reader_agreement as reader_agreement
     from xattn_bmd.models.network import build_network as build_network
     from xattn_bmd.report.write import write_report as write_report
@@ -127,6 +130,9 @@ _HOMES = {
     "loss_weights": "training.fits.networks",
     "measure_density": "data.volumes.density",
     "optimism": "search.result",
+    "patient_decision_table": "metrics.tables.patient_decision",
+    "patient_metrics_table": "metrics.tables.patient_decision",
+    "patient_risks": "metrics.patient_risk",
     "picture_sizes": "localise.pictures",
     "read_boxes": "localise.boxes.files",
     "read_labels": "data.volumes.labels",
