@@ -35,7 +35,7 @@ def test_probabilities_are_those_of_the_folds_that_did_not_see_the_patient(made,
     own = run.predictions[run.predictions["model"] == "image_only"].set_index("radiograph_id")
     stored = own.loc[list(heat.radiograph_ids), probability_columns(CLASSES)]
     np.testing.assert_allclose(heat.probabilities, stored, atol=1e-5)
-    assert heat.classes.tolist() == own.loc[list(heat.radiograph_ids), "prediction"].tolist()
+    assert list(heat.classes) == own.loc[list(heat.radiograph_ids), "prediction"].tolist()
 
 
 def test_a_map_is_that_of_its_class_by_its_fold_model(made, heat):
@@ -52,14 +52,14 @@ def test_a_map_is_that_of_its_class_by_its_fold_model(made, heat):
         network = given[fold].build()
         rows = np.array([row])
         seen = Seen(opened.image(rows), opened.variables(rows, fold))
-        expected = grad_cam(network, seen, target=OfClass(list(CLASSES).index(str(heat.classes[row]))))
+        expected = grad_cam(network, seen, target=OfClass(list(CLASSES).index(heat.classes[row])))
         np.testing.assert_allclose(heat.maps[row], expected[0].numpy(), atol=1e-6)
 
 
 def test_one_class_for_all(made, heat):
     one = class_heat(*made, of=CLASSES[1], controls=())
     assert set(one.classes) == {CLASSES[1]} and one.control_maps == {}
-    same = heat.classes == CLASSES[1]
+    same = np.array(heat.classes) == CLASSES[1]
     np.testing.assert_allclose(one.maps[same], heat.maps[same], atol=1e-6)
     np.testing.assert_array_equal(one.probabilities, heat.probabilities)
 

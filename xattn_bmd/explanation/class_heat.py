@@ -41,7 +41,7 @@ class ClassHeat:
         radiograph_ids: ids of the ``N`` radiographs.
         maps: ``(N, h, w)`` float32: positive where the picture speaks for the class, in logits.
         control_maps: the same of networks that cannot know, by name of the control.
-        classes: ``(N,)`` the class that each map is of.
+        classes: the class that each map is of, ``N`` names.
         probabilities: ``(N, K)`` mean over the fold models that explain a radiograph.
         names: the ``K`` classes in their order.
     """
@@ -49,7 +49,7 @@ class ClassHeat:
     radiograph_ids: tuple[str, ...]
     maps: NDArray[np.float32]
     control_maps: dict[str, NDArray[np.float32]]
-    classes: NDArray[np.str_]
+    classes: tuple[str, ...]
     probabilities: NDArray[np.float64]
     names: tuple[str, ...]
 
@@ -106,7 +106,7 @@ def class_heat(
         radiograph_ids=tuple(cohort.radiograph_ids),
         maps=joined("trained"),
         control_maps={name: joined(name) for name in controls},
-        classes=np.array(names)[_explained(probabilities, of=of, names=names)],
+        classes=tuple(names[number] for number in _explained(probabilities, of=of, names=names)),
         probabilities=probabilities,
         names=names,
     )
