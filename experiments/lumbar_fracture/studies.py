@@ -43,10 +43,10 @@ class Study:
     external: int = 100
     found_by: int = 60
     picture: int = 640
-    size: int = 96
+    size: int = 64
     folds: int = 3
-    epochs: int = 8
-    patience: int = 8
+    epochs: int = 6
+    patience: int = 6
     explained: int = 600
     seed: int = 90000
     backbones: Preset = "quick"
@@ -86,7 +86,7 @@ class Study:
 
     def small(self) -> Study:
         """Return a trial of minutes, whose figures mean nothing."""
-        return replace(self, patients=24, external=10, found_by=10, size=64, folds=2, epochs=1, explained=30)
+        return replace(self, patients=24, external=10, found_by=10, folds=2, epochs=1, explained=30)
 
 
 SOURCE = {

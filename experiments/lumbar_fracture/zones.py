@@ -13,7 +13,7 @@ from xattn_bmd.explanation.body.points import placed_points
 from xattn_bmd.explanation.heat.methods import MethodName
 
 METHOD: MethodName = "hirescam"
-"""Grad-CAM has as many cells as the trunk's last map, 3 x 3 here; HiResCAM keeps the places of a finer one."""
+"""Grad-CAM has as many cells as the trunk's last map, 2 x 2 here; HiResCAM keeps the places of a finer one."""
 
 _SIDES = ("superior", "inferior")
 _PARTS = ("anterior", "middle", "posterior")

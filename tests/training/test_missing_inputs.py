@@ -213,8 +213,8 @@ def test_a_gap_that_training_never_met_is_filled_in_and_one_that_it_met_or_withh
 
     filled, marked = said(plain, np.nan).each, said(run, np.nan).each
     for fold in range(2):
-        np.testing.assert_allclose(filled[fold], said(plain, weight[fold]).density[fold], atol=1e-6)
-        assert np.abs(marked[fold] - said(run, weight[fold]).density[fold]).min() > 1e-6
+        np.testing.assert_allclose(filled[fold], said(plain, weight[fold]).each[fold], atol=1e-6)
+        assert np.abs(marked[fold] - said(run, weight[fold]).each[fold]).min() > 1e-6
 
 
 def test_a_model_of_the_record_alone_needs_some_of_it(run, new):

@@ -106,7 +106,7 @@ def test_a_killed_client_leaves_whole_fits_and_no_process_and_goes_on(serial, co
 def test_an_interrupt_ends_every_process(client_process, tmp_path):
     workers = _first_fit(client_process, tmp_path / "RUN")
     os.killpg(client_process.pid, signal.SIGINT)
-    said = client_process.communicate(timeout=30)[1]
+    said = client_process.communicate(timeout=120)[1]
     assert client_process.returncode != 0 and "KeyboardInterrupt" in said
     assert _all_gone(workers)
     assert not list((tmp_path / "RUN").rglob(".partial-*"))

@@ -18,6 +18,7 @@ from xattn_bmd.training.study import Job, Study
 _FORMAT = "xattn-bmd-fit-1"
 
 _LATER: dict[str, dict[str, object]] = {
+    "image": {"slices": 1, "spacing_mm": [3.0, 1.0, 1.0], "hu_window": [-200.0, 1000.0]},
     "model": {
         "image_dropout": 0.0,
         "record_dropout": 0.0,
