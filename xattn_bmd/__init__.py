@@ -67,8 +67,10 @@ if TYPE_CHECKING:
     from xattn_bmd.search.result import optimism as optimism
     from xattn_bmd.search.space import SearchSpace as SearchSpace
     from xattn_bmd.search.tune import tune as tune
+    from xattn_bmd.segment.bodies import split_bodies as split_bodies
     from xattn_bmd.segment.classes import group_labels as group_labels
     from xattn_bmd.segment.config import SegmenterConfig as SegmenterConfig
+    from xattn_bmd.segment.fields import crop_volumes as crop_volumes
     from xattn_bmd.segment.segmenter import VolumeSegmenter as VolumeSegmenter
     from xattn_bmd.simulate.cohort import simulate_cohort as simulate_cohort
     from xattn_bmd.simulate.ct.cohort import simulate_ct as simulate_ct
@@ -117,6 +119,7 @@ _HOMES = {
     "counterfactual_slopes": "explanation.counterfactual.slopes",
     "crop_classes": "localise.crops.classes",
     "crop_cohort": "localise.crops.cohort",
+    "crop_volumes": "segment.fields",
     "detection_table": "metrics.tables.detection",
     "draw_hips": "simulate.subjects",
     "evaluate": "training.external",
@@ -144,6 +147,7 @@ _HOMES = {
     "simulate_cohort": "simulate.cohort",
     "simulate_ct": "simulate.ct.cohort",
     "soft_vote": "metrics.ensemble",
+    "split_bodies": "segment.bodies",
     "surface_distance": "metrics.surface",
     "t_score": "bone.tscore",
     "tune": "search.tune",

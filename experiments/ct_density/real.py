@@ -1,0 +1,148 @@
+"""Two real CT scans from file to trabecular density without a manual step; the segmenter has seen simulated scans only.
+
+Run: python experiments/ct_density/real.py --ct FOLDER --work FOLDER
+``--work`` is that of measure.py, whose segmenter is used, or trained if it is not there yet.  No phantom lies in these
+fields, so the line from HU to density is the assumed one of 120 kVp.  The drawn labels only score: they cover whole
+vertebrae, arches too, so Dice is that of the trabecular regions.  Writes results/real.csv and results/real_SCAN.png,
+and puts the table between the README's markers.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from measure import segmenter
+from segment_real import SERIES, TORSO, overlay
+from studies import Study
+
+from xattn_bmd import VolumeSegmenter, measure_density, read_labels, read_volume, split_bodies
+from xattn_bmd.atomic import atomic_replace, atomic_write
+from xattn_bmd.data.volumes.trabecular import trabecular_region
+from xattn_bmd.errors import VolumeError
+from xattn_bmd.metrics.dice import dice
+from xattn_bmd.training.environment import commit, machine
+from xattn_bmd.types import LabelMap, Volume
+
+HERE = Path(__file__).parent
+BEGIN, END = "<!-- real: begin -->", "<!-- real: end -->"
+LEVELS = {f"L{number}": 32 - number for number in range(1, 6)} | {f"T{number}": 44 - number for number in range(1, 13)}
+"""Numbers of the vertebrae in the drawn labels: L5 27 to L1 31, T12 32 to T1 43."""
+
+SCANS = {"torso": (f"{TORSO}_ct_3mm.nii.gz", f"{TORSO}_seg_3mm.nii.gz"), "series": (SERIES, f"{SERIES}_seg.nii.gz")}
+STRAY = "no drawn vertebra"
+
+
+def main() -> None:
+    """Read, segment, measure, score, draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ct", type=Path, required=True, help="folder of the two real scans and their labels")
+    parser.add_argument("--work", type=Path, required=True, help="folder of measure.py")
+    parser.add_argument("--small", action="store_true", help="the segmenter of a trial; nothing is put in the README")
+    asked = parser.parse_args()
+    study = Study().small() if asked.small else Study()
+    asked.workers = 1
+    fitted = segmenter(study, asked)
+    results = asked.work if asked.small else HERE / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    rows = [row for name in SCANS for row in scored(name, asked.ct, fitted, results)]
+    table = pd.DataFrame(rows).assign(commit=commit(HERE), machine=machine(), drawn=study.drawn, seed=study.seed)
+    atomic_write(results / "real.csv", table.to_csv(index=False, float_format="%.6g"))
+    text = "\n".join(lines(table))
+    print(text)
+    if not asked.small:
+        atomic_replace(HERE / "README.md", text, begin=BEGIN, end=END)
+
+
+def scored(name: str, folder: Path, fitted: VolumeSegmenter, results: Path) -> Iterator[dict[str, object]]:
+    """Yield one row for each body that was found or drawn, and one for the scan."""
+    scan, labels = SCANS[name]
+    volume = read_volume(folder / scan)
+    drawn = read_labels(folder / labels, like=volume)
+    try:
+        found = split_bodies(fitted.segment(volume))
+    except VolumeError as error:
+        print(f"{name}: {error}")
+        return
+    vertebrae = np.isin(drawn.labels, list(LEVELS.values()))
+    overlay(volume, found.labels > 0, vertebrae, results / f"real_{name}.png", title=f"{name}: trained on simulated CT")
+    named = name_bodies(found, drawn)
+    rows = [level_row(volume, found, drawn, body, level) for body, level in named.items()]
+    levels = {level: number for level, number in LEVELS.items() if (drawn.labels == number).any()}
+    missed = [level for level in levels if level not in named.values()]
+    rows += [{"level": level, "drawn_density": density(volume, drawn, levels[level])} for level in missed]
+    rows.append(whole_row(volume, found, drawn, rows))
+    yield from ({"scan": name} | row for row in rows)
+
+
+def name_bodies(found: LabelMap, drawn: LabelMap) -> dict[int, str]:
+    """Return the drawn level in which most of each body lies; of two bodies in one level the larger has its name."""
+    of_number = {number: level for level, number in LEVELS.items()}
+    named: dict[int, str] = {}
+    sizes = {number: int((found.labels == number).sum()) for number in found.names.values()}
+    for number in sorted(sizes, key=lambda number: -sizes[number]):
+        inside = np.bincount(drawn.labels[found.labels == number], minlength=max(of_number) + 1)
+        level = of_number.get(int(inside.argmax()), STRAY)
+        named[number] = STRAY if level in named.values() else level
+    return named
+
+
+def level_row(volume: Volume, found: LabelMap, drawn: LabelMap, body: int, level: str) -> dict[str, object]:
+    """Return the density of one found body, beside that of the drawn vertebra, and their overlap."""
+    row: dict[str, object] = {"level": level, "found_density": density(volume, found, body)}
+    if level == STRAY:
+        return row
+    ours, theirs = found.labels == body, drawn.labels == LEVELS[level]
+    regions = [trabecular_region(volume, mask) for mask in (ours, theirs)]
+    return row | {
+        "drawn_density": density(volume, drawn, LEVELS[level]),
+        "dice_trabecular": float(dice(regions[0][None], regions[1][None])[0]),
+        "inside": float((ours & theirs).sum() / ours.sum()),
+    }
+
+
+def whole_row(volume: Volume, found: LabelMap, drawn: LabelMap, rows: list[dict[str, object]]) -> dict[str, object]:
+    """Return the mean over all bodies that were found, over all levels that were drawn, and the overlap of both."""
+    ours, theirs = found.labels > 0, np.isin(drawn.labels, list(LEVELS.values()))
+    table = pd.DataFrame(rows)
+    return {
+        "level": "all", "found_density": table["found_density"].mean(), "drawn_density": table["drawn_density"].mean(),
+        "dice_trabecular": np.nan, "inside": float((ours & theirs).sum() / ours.sum()),
+    }  # fmt: skip
+
+
+def density(volume: Volume, labels: LabelMap, number: int) -> float:
+    """Return mg/cm³ by the assumed line; NaN where too little trabecular bone is left."""
+    try:
+        return measure_density(volume, labels, levels={"it": number}, calibration="assumed").density
+    except VolumeError as error:
+        print(error)
+        return float("nan")
+
+
+def lines(table: pd.DataFrame) -> Iterator[str]:
+    """Yield the table of the README."""
+    yield "| scan | level | found, mg/cm³ | drawn, mg/cm³ | difference | Dice, trabecular | found inside drawn |"
+    yield "|---|---|---|---|---|---|---|"
+    for row in table.itertuples():
+        values = (row.found_density, row.drawn_density, row.found_density - row.drawn_density)
+        cells = [_shown(value, form) for value, form in zip(values, (".0f", ".0f", "+.0f"), strict=True)]
+        cells += [_shown(value, ".2f") for value in (row.dice_trabecular, row.inside)]
+        yield f"| {row.scan} | {row.level} | {' | '.join(cells)} |"
+    one = table.iloc[0]
+    yield ""
+    yield (
+        f"Trained on {one['drawn']} **simulated** scans, seed {one['seed']}; the line to density is assumed (120 kVp). "
+        f"Commit {one['commit']}; machine: {one['machine']}."
+    )
+
+
+def _shown(value: float, form: str) -> str:
+    return "–" if pd.isna(value) else format(value, form)
+
+
+if __name__ == "__main__":
+    main()

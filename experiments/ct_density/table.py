@@ -1,0 +1,200 @@
+"""The stored figures of the CT study, and the tables that README and terminal show beside the source's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+from figures import EVERY, RECALIBRATED, after
+from studies import AS_READ, AUGMENTED, CALIBRATED, ELSEWHERE, HOME, MEAN_HU, NETWORK, SOURCE, Study
+
+from xattn_bmd.atomic import atomic_replace, atomic_write
+from xattn_bmd.metrics.paired.bootstrap import PAIRED_BOOTSTRAP
+from xattn_bmd.metrics.paired.resampled_t import CORRECTED_T
+from xattn_bmd.training.environment import commit, machine
+
+HERE = Path(__file__).parent
+BEGIN, END = "<!-- study: begin -->", "<!-- study: end -->"
+COLUMNS = [
+    *("table", "where", "scanner", "model", "class", "metric", "test", "value", "low", "high", "p", "p_holm", "n"),
+    *("patients", "reason", "seed", "folds", "epochs", "home", "elsewhere", "drawn", "known", "commit", "machine"),
+]
+NAMES = {"mae": "MAE", "rmse": "RMSE", "r2": "R²", "pearson_r": "r", "bias": "bias"}
+CLASSES = {
+    ("all", "accuracy"): ("accuracy", "accuracy"),
+    ("macro", "sensitivity"): ("macro sensitivity", "sensitivity"),
+    ("macro", "specificity"): ("macro specificity", "specificity"),
+    ("macro", "precision"): ("macro precision", "precision"),
+    ("macro", "f1"): ("macro F1", "f1"),
+    ("all", "kappa"): ("kappa", ""),
+}
+BONE = {
+    "dice": "Dice", "assd": "ASSD, mm", "hd95": "HD95, mm", "right": "L1 and L2 named rightly",
+    "calibrated": "phantom found", "lost": "scans without L1 and L2, left out",
+}  # fmt: skip
+SOURCE_SET = {HOME: "test", ELSEWHERE: "independent"}
+PLACES = {HOME: "At home, out of fold", ELSEWHERE: "Three other hospitals, four other scanners"}
+
+
+def update(found: pd.DataFrame, *, path: Path, study: Study, workers: int) -> None:
+    """Store the figures."""
+    names = ("seed", "folds", "epochs", "home", "elsewhere", "drawn", "known")
+    facts = {name: getattr(study, name) for name in names}
+    rows = found.assign(**facts, commit=commit(HERE), machine=f"{machine()}, {workers} at once")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, rows.reindex(columns=COLUMNS).to_csv(index=False, float_format="%.6g"))
+
+
+def stored(path: Path) -> str:
+    """Return every table of the stored figures as Markdown."""
+    return "\n".join(_lines(pd.read_csv(path)))
+
+
+def write_readme(path: Path) -> None:
+    """Put the stored tables between their markers in the README."""
+    atomic_replace(HERE / "README.md", stored(path), begin=BEGIN, end=END)
+
+
+def _lines(rows: pd.DataFrame) -> Iterator[str]:
+    part = {str(name): own for name, own in rows.groupby("table", sort=False)}
+    yield from _bone(part["bone"])
+    for where in PLACES:
+        yield from _performance(part["performance"], where)
+        yield from _classes(part["classes"], where)
+    yield from _by_scanner(part["drop"], "**The drop**: MAE elsewhere minus MAE at home, mg/cm³ (other people):")
+    yield from _gains(part["gain"])
+    yield from _recalibration(part["recalibration"], part["recalibration change"])
+    yield from _worth(part["against mean HU"])
+    one = rows.iloc[0]
+    yield (
+        f"{one['home']} scans at home, {one['elsewhere']} elsewhere, {one['drawn']} other people for the segmenter, "
+        f"all **simulated**; {one['folds']} folds, {one['epochs']} epochs, seed {one['seed']}. Brackets: 95 % patient "
+        f"bootstrap. Commit {one['commit']}; machine: {one['machine']}."
+    )
+
+
+def _bone(rows: pd.DataFrame) -> Iterator[str]:
+    yield "**Is the bone found?** All vertebral bodies in the field against the truth, people not seen in training:"
+    yield ""
+    heads = [
+        (where, scanner) for where, scanner in rows[["where", "scanner"]].drop_duplicates().itertuples(index=False)
+    ]
+    heads = [(where, scanner) for where, scanner in heads if (where, scanner) != (HOME, "scanner_a")]
+    counts = [_one(rows, where=where, scanner=scanner, metric="dice")["n"].iloc[0] for where, scanner in heads]
+    names = [f"{where}, {scanner} ({int(n)})" for (where, scanner), n in zip(heads, counts, strict=True)]
+    yield from _head("", names)
+    for metric, name in BONE.items():
+        digits = 0 if metric == "lost" else 2
+        cells = [_cell(_one(rows, where=w, scanner=s, metric=metric), digits=digits) for w, s in heads]
+        yield f"| {name} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _performance(rows: pd.DataFrame, where: str) -> Iterator[str]:
+    part = rows[(rows["where"] == where) & (rows["scanner"] == EVERY)]
+    yield f"**{PLACES[where]}**: density in mg/cm³, {int(part['n'].iloc[0])} **simulated** patients."
+    yield ""
+    yield from _head("model", list(NAMES.values()))
+    for model in dict.fromkeys(part["model"]):
+        cells = [_cell(_one(part, model=model, metric=metric), digits=2) for metric in NAMES]
+        yield f"| {model} | {' | '.join(cells)} |"
+    sets = ("train", SOURCE_SET[where]) if where == HOME else (SOURCE_SET[where],)
+    for which in sets:
+        cells = [_source(which, metric) for metric in NAMES]
+        yield f"| *source, {which}, real patients* | {' | '.join(cells)} |"
+    yield ""
+
+
+def _classes(rows: pd.DataFrame, where: str) -> Iterator[str]:
+    part = rows[rows["where"] == where]
+    yield "Normal, low, osteoporosis by 120 and 80 mg/cm³ of the density; areas take it as a score for each cut-off:"
+    yield ""
+    areas = sorted(name for name in part["metric"].unique() if str(name).startswith("auroc"))
+    words = [f"AUC {name.split()[1]} mg/cm³" for name in areas]
+    yield from _head("model", [*(name for name, _ in CLASSES.values()), *words])
+    for model in dict.fromkeys(part["model"]):
+        own = part[part["model"] == model]
+        cells = [_cell(own[(own["class"] == group) & (own["metric"] == metric)]) for group, metric in CLASSES]
+        cells += [_cell(own[own["metric"] == name]) for name in areas]
+        yield f"| {model} | {' | '.join(cells)} |"
+    cells = [_source(SOURCE_SET[where], metric) for _, metric in CLASSES.values()]
+    mean = f"mean over three classes {_source(SOURCE_SET[where], 'auroc')}"
+    yield f"| *source, {SOURCE_SET[where]}, real patients* | {' | '.join([*cells, mean, *['' for _ in areas[1:]]])} |"
+    yield ""
+
+
+def _by_scanner(rows: pd.DataFrame, title: str) -> Iterator[str]:
+    yield title
+    yield ""
+    scanners = list(dict.fromkeys(rows["scanner"]))
+    counts = [int(rows.loc[rows["scanner"] == scanner, "n"].iloc[0]) for scanner in scanners]
+    yield from _head("model", [f"{scanner} ({n})" for scanner, n in zip(scanners, counts, strict=True)])
+    for model in dict.fromkeys(rows["model"]):
+        cells = [_cell(_one(rows, model=model, scanner=scanner), signed=True, digits=1) for scanner in scanners]
+        yield f"| {model} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _gains(rows: pd.DataFrame) -> Iterator[str]:
+    own = rows[(rows["test"] == PAIRED_BOOTSTRAP) & rows["model"].isin((CALIBRATED, AUGMENTED))]
+    title = f"**What gives it back to the network?** MAE minus that of `{NETWORK}`, the same patients, mg/cm³:"
+    yield from _by_scanner(own, title)
+
+
+def _recalibration(rows: pd.DataFrame, changes: pd.DataFrame) -> Iterator[str]:
+    known, n = int(rows["known"].iloc[0]), int(rows["n"].iloc[0])
+    yield (f"**A line through {known} measured patients of each new scanner**, scored on the {n} others; mg/cm³:")
+    yield ""
+    yield from _head("model", ["MAE before", "MAE after", "change", "bias before", "bias after"])
+    changes = changes[changes["test"] == PAIRED_BOOTSTRAP]
+    for model in (*RECALIBRATED, *AS_READ):
+        mended = after(model)
+        mae, bias = (
+            [
+                _cell(_one(rows, model=name, metric=metric), digits=1, signed=metric == "bias")
+                for name in (model, mended)
+            ]
+            for metric in ("mae", "bias")
+        )
+        change = _cell(_one(changes, model=mended), signed=True, digits=1)
+        yield f"| {model} | {' | '.join([*mae, change, *bias])} |"
+    yield ""
+
+
+def _worth(rows: pd.DataFrame) -> Iterator[str]:
+    yield f"**When is the network worth it?** MAE minus that of `{MEAN_HU}`, same patients, mg/cm³; below 0 is better:"
+    yield ""
+    boot = rows[rows["test"] == PAIRED_BOOTSTRAP]
+    places = list(dict.fromkeys(zip(boot["where"], boot["scanner"], strict=True)))
+    names = [f"{where}, {scanner}" for where, scanner in places]
+    yield from _head("model", [*names, "at home, corrected t-test: Holm's p"])
+    for model in dict.fromkeys(boot["model"]):
+        cells = [_cell(_one(boot, model=model, where=w, scanner=s), signed=True, digits=1) for w, s in places]
+        test = rows[(rows["test"] == CORRECTED_T) & (rows["model"] == model) & (rows["where"] == HOME)]
+        yield f"| {model} | {' | '.join(cells)} | {float(test['p_holm'].iloc[0]):.3f} |"
+    yield ""
+
+
+def _head(first: str, names: Sequence[str]) -> Iterator[str]:
+    yield f"| {first} | {' | '.join(names)} |"
+    yield "|---" * (len(names) + 1) + "|"
+
+
+def _one(rows: pd.DataFrame, **wanted: str) -> pd.DataFrame:
+    for column, value in wanted.items():
+        rows = rows[rows[column] == value]
+    return rows
+
+
+def _source(which: str, metric: str) -> str:
+    value = SOURCE.get((which, metric))
+    return "not stated" if value is None else f"{value:g}"
+
+
+def _cell(rows: pd.DataFrame, *, signed: bool = False, digits: int = 3) -> str:
+    if rows.empty or pd.isna(rows["value"].iloc[0]):
+        return "–"
+    one, form = rows.iloc[0], f"{'+' if signed else ''}.{digits}f"
+    interval = "" if pd.isna(one["low"]) else f" [{one['low']:{form}}, {one['high']:{form}}]"
+    return f"{one['value']:{form}}{interval}"
