@@ -29,8 +29,12 @@ from xattn_bmd.types import LabelMap, Volume
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- real: begin -->", "<!-- real: end -->"
-LEVELS = {f"L{number}": 32 - number for number in range(1, 6)} | {f"T{number}": 44 - number for number in range(1, 13)}
-"""Numbers of the vertebrae in the drawn labels: L5 27 to L1 31, T12 32 to T1 43."""
+LEVELS = (
+    {"S1": 26}
+    | {f"L{number}": 32 - number for number in range(1, 6)}
+    | {f"T{number}": 44 - number for number in range(1, 13)}
+)
+"""Numbers of the vertebrae in the drawn labels: S1 26, L5 27 to L1 31, T12 32 to T1 43."""
 
 SCANS = {"torso": (f"{TORSO}_ct_3mm.nii.gz", f"{TORSO}_seg_3mm.nii.gz"), "series": (SERIES, f"{SERIES}_seg.nii.gz")}
 STRAY = "no drawn vertebra"
@@ -63,7 +67,7 @@ def scored(name: str, folder: Path, fitted: VolumeSegmenter, results: Path) -> I
     volume = read_volume(folder / scan)
     drawn = read_labels(folder / labels, like=volume)
     try:
-        found = split_bodies(fitted.segment(volume))
+        found = split_bodies(fitted.segment(volume), smallest_ml=1.0, column_mm=45.0)
     except VolumeError as error:
         print(f"{name}: {error}")
         return

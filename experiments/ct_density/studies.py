@@ -43,7 +43,7 @@ class Study:
     home: int = 120
     elsewhere: int = 96
     drawn: int = 16
-    rounds: int = 5
+    rounds: int = 6
     folds: int = 4
     epochs: int = 40
     patience: int = 40
@@ -72,7 +72,7 @@ class Study:
             models=models,
             folds=self.folds,
             seed=self.seed,
-            image=ImageConfig(slices=28, size=48, spacing_mm=(3.0, 1.5, 1.5), hu_window=(-200.0, 600.0)),
+            image=ImageConfig(slices=21, size=40, spacing_mm=(4.0, 1.8, 1.8), hu_window=(-200.0, 600.0)),
             model=ModelConfig(backbone="densenet_small_3d", width=32),
             training=TrainingConfig(
                 beta=15.0, weighting="none", epochs=self.epochs, patience=self.patience, batch_size=8,

@@ -70,7 +70,8 @@ def test_a_written_volume_reads_back_where_it_lay(tmp_path):
 def test_fields_hold_the_scans_own_voxels_about_the_labels(scans):
     made = cropped(scans)
     assert made.radiograph_ids == ("s1", "s2") and made.targets.tolist() == [90.0, 130.0]
-    assert made.table["note"].tolist() == ["x", "y"] and made.roles.simulated and not made.check()
+    assert made.table["note"].tolist() == ["x", "y"] and made.roles.simulated
+    made.require_valid(read_images=True)
     for place, name in enumerate(made.radiograph_ids):
         box, whole = read_volume(made.image_paths[name]), scan(place, lowest=place)[0]
         assert box.voxels.shape == (10, 10, 12) and box.spacing_mm == SPACING
@@ -157,6 +158,24 @@ def test_bodies_are_numbered_from_head_to_feet_and_bridges_cut():
     for number, first in enumerate((2, 13, 24), start=1):
         assert (split.labels[first : first + 8, 4:18, 4:18] == number).all()
     np.testing.assert_array_equal(split.labels > 0, labels.labels > 0)
+
+
+def test_what_stands_beside_the_column_is_dropped():
+    labels = boxes(2, 13, 24)
+    labels = LabelMap(np.pad(labels.labels, ((0, 0), (0, 0), (0, 40))), {}, labels.spacing_mm, labels.affine, ())
+    labels.labels[34:42, 4:18, 44:58] = 3  # 80 mm to the left, as a hip
+    assert len(split_bodies(labels).names) == 4
+    split = split_bodies(labels, column_mm=45.0)
+    assert split.names == {"body_1": 1, "body_2": 2, "body_3": 3} and not split.labels[34:].any()
+    assert len(split_bodies(labels, column_mm=81.0).names) == 4
+
+
+def test_of_two_columns_as_long_the_larger_is_kept():
+    labels = boxes(2)
+    labels = LabelMap(np.pad(labels.labels, ((0, 0), (0, 0), (0, 40))), {}, labels.spacing_mm, labels.affine, ())
+    labels.labels[20:32, 4:18, 44:58] = 3
+    split = split_bodies(labels, column_mm=45.0)
+    assert split.names == {"body_1": 1} and (split.labels[20:32, 4:18, 44:58] == 1).all()
 
 
 def test_what_has_a_small_core_is_dropped():

@@ -16,7 +16,9 @@ _MM3_PER_ML = 1000.0
 _DROPPED = 65535
 
 
-def split_bodies(labels: LabelMap, *, margin_mm: float = 4.0, smallest_ml: float = 2.0) -> LabelMap:
+def split_bodies(
+    labels: LabelMap, *, margin_mm: float = 4.0, smallest_ml: float = 2.0, column_mm: float | None = None
+) -> LabelMap:
     """Number vertebral bodies from head to feet, also where thin bridges join neighbours.
 
     Each body is a core that is left after erosion, with the voxels that lie nearest to it; erosion cuts bridges across
@@ -26,6 +28,8 @@ def split_bodies(labels: LabelMap, *, margin_mm: float = 4.0, smallest_ml: float
         labels: everything above 0 is vertebral body.
         margin_mm: depth of the erosion.
         smallest_ml: smaller cores are dropped with the voxels around them: what the field cut, and false finds.
+        column_mm: cores whose middle lies further than this, seen along the body, from that of the core with the most
+            others so near are dropped too: hips and ribs in the field of a whole torso.  None keeps them.
 
     Returns:
         labels 1, 2, ... from head to feet, named ``body_1``, ``body_2``, ...
@@ -44,7 +48,8 @@ def split_bodies(labels: LabelMap, *, margin_mm: float = 4.0, smallest_ml: float
     from scipy.ndimage import distance_transform_edt
 
     bone = labels.labels > 0
-    cores = _cores(erode(bone, labels.spacing_mm, margin_mm=margin_mm), labels, smallest_ml=smallest_ml)
+    eroded = erode(bone, labels.spacing_mm, margin_mm=margin_mm)
+    cores = _cores(eroded, labels, smallest_ml=smallest_ml, column_mm=column_mm)
     nearest = distance_transform_edt(
         cores == 0, sampling=labels.spacing_mm, return_distances=False, return_indices=True
     )
@@ -58,7 +63,9 @@ def split_bodies(labels: LabelMap, *, margin_mm: float = 4.0, smallest_ml: float
     )
 
 
-def _cores(eroded: NDArray[np.bool_], labels: LabelMap, *, smallest_ml: float) -> NDArray[np.intp]:
+def _cores(
+    eroded: NDArray[np.bool_], labels: LabelMap, *, smallest_ml: float, column_mm: float | None
+) -> NDArray[np.intp]:
     """Return large cores numbered from head to feet, and all others under one number of their own."""
     from scipy.ndimage import center_of_mass, label
 
@@ -70,9 +77,20 @@ def _cores(eroded: NDArray[np.bool_], labels: LabelMap, *, smallest_ml: float) -
             f"A vertebral body has a core of {smallest_ml:g} ml or more, but the largest here has "
             f"{max(sizes, default=0.0):.2f} ml; look at the labels, or ask for a smaller core."
         )
-    heights = [middle[0] for middle in center_of_mass(eroded, pieces, large)]
+    middles = np.array(center_of_mass(eroded, pieces, large)) * labels.spacing_mm
+    kept = _column(middles, sizes=sizes[np.array(large) - 1], column_mm=column_mm)
     numbers = np.full(count + 1, _DROPPED)
     numbers[0] = 0
-    for place, which in enumerate(np.argsort(heights), start=1):
+    for place, which in enumerate(kept[np.argsort(middles[kept, 0])], start=1):
         numbers[large[which]] = place
     return np.asarray(numbers[pieces])
+
+
+def _column(middles: NDArray[np.float64], *, sizes: NDArray[np.float64], column_mm: float | None) -> NDArray[np.intp]:
+    """Return which cores stand in one column; of two columns of as many cores the one of more bone."""
+    if column_mm is None:
+        return np.arange(len(middles))
+    apart = np.linalg.norm(middles[:, None, 1:] - middles[None, :, 1:], axis=-1)
+    near = apart <= column_mm
+    seed = max(range(len(middles)), key=lambda row: (near[row].sum(), sizes[near[row]].sum()))
+    return np.flatnonzero(near[seed])
