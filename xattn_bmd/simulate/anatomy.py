@@ -53,20 +53,6 @@ class Tissue:
         return self.muscle + self.fat
 
 
-def displaced(person: np.random.Generator, tissue: Tissue, *, cortex: Image, marrow: Image) -> Tissue:
-    """Put bones in the place of muscle: three quarters of cortex is water and collagen; some marrow is fat.
-
-    Args:
-        person: draws how much of the marrow is fat.
-        tissue: the body without its bones.
-        cortex: ``(H, W)`` path through cortex, mm.
-        marrow: ``(H, W)`` path through marrow, mm.
-    """
-    fatty = min(max(float(person.normal(0.5, 0.15)), 0.1), 0.9)
-    lean = tissue.muscle - 0.25 * cortex - (0.05 + fatty) * marrow
-    return Tissue(np.maximum(lean, 0), tissue.fat + fatty * marrow)
-
-
 def sample_body(rng: np.random.Generator, *, bmi: float, sex: str, midline: float) -> Body:
     """Draw the size of a body from its mass index and sex."""
     excess = float(np.clip(bmi, 16, 50)) - 27.0

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 
 from xattn_bmd.errors import SimulationError
-from xattn_bmd.simulate.xray import Exposure
 
 BITS = 12
 VARIED = "varied"
@@ -95,25 +94,6 @@ def exam_of(site: Site, rng: np.random.Generator) -> Site:
         steepness=site.steepness * math.exp(rng.normal(0, 0.24)),
         equalise=min(max(site.equalise + rng.normal(0, 0.20), 0.0), 0.7),
         edge=min(site.edge * math.exp(rng.normal(0, 0.60)), 2.0),
-    )
-
-
-def exposure_of(site: Site, rng: np.random.Generator) -> Exposure:
-    """Return how one chest or spine is exposed, around what is usual in the hospital.
-
-    Args:
-        site: the hospital.
-        rng: the only source of randomness.
-
-    Example:
-        >>> exposure_of(SITE_PROFILES["site_a"], np.random.default_rng(0)).blur_mm
-        0.22
-    """
-    return Exposure(
-        photons=site.photons * math.exp(rng.normal(0, 0.4)),
-        scatter_to_primary=site.scatter_to_primary * math.exp(rng.normal(0, 0.3)),
-        blur_mm=site.blur_mm,
-        heel=float(rng.normal(0, 0.06)),
     )
 
 

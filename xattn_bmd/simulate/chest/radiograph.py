@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_bmd.simulate.anatomy import Tissue, displaced
+from xattn_bmd.simulate.anatomy import Tissue
 from xattn_bmd.simulate.chest.body import body_tissue, sample_build
 from xattn_bmd.simulate.chest.bones import Bones, bone_maps
 from xattn_bmd.simulate.chest.gas import belly_gas
@@ -19,7 +19,8 @@ from xattn_bmd.simulate.chest.thorax import Stance, sample_stance, sample_thorax
 from xattn_bmd.simulate.chest.vessels import vessels
 from xattn_bmd.simulate.develop import collimated_field, develop, exposed, quantise, stamp_marker
 from xattn_bmd.simulate.projection import Beam
-from xattn_bmd.simulate.site import Site, exam_of, exposure_of
+from xattn_bmd.simulate.site import Site, exam_of
+from xattn_bmd.simulate.trunk import displaced, exposure_of
 from xattn_bmd.simulate.xray import expose, grouped_spectrum, transmit
 
 Image = NDArray[np.float32]

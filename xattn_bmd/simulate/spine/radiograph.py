@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_bmd.simulate.anatomy import Tissue, displaced, sample_body
+from xattn_bmd.simulate.anatomy import Tissue, sample_body
 from xattn_bmd.simulate.develop import develop, exposed, quantise, stamp_marker
 from xattn_bmd.simulate.mesh import Floats
 from xattn_bmd.simulate.projection import Beam
-from xattn_bmd.simulate.site import Site, exam_of, exposure_of
+from xattn_bmd.simulate.site import Site, exam_of
 from xattn_bmd.simulate.spine.bones import Bones, Window, bone_maps
 from xattn_bmd.simulate.spine.column import sample_column
 from xattn_bmd.simulate.spine.person import Spine
@@ -19,6 +19,7 @@ from xattn_bmd.simulate.spine.pose import Lie, aimed_beam, exposed_mm, flat, sam
 from xattn_bmd.simulate.spine.presets import SPINE_PRESETS
 from xattn_bmd.simulate.spine.shape import SIX, Body, heights
 from xattn_bmd.simulate.spine.tissue import bowel_gas, lung_air, trunk_tissue
+from xattn_bmd.simulate.trunk import displaced, exposure_of
 from xattn_bmd.simulate.xray import Image, expose, grouped_spectrum, transmit
 
 _INSIDE_MM = 1.0
