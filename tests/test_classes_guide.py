@@ -51,7 +51,7 @@ def test_the_commands_run_as_they_stand(folder, capsys):
 def test_the_vote_runs_as_it_stands(folder, capsys):
     exec(PYTHON.replace("tf_efficientnet_lite1", "test_efficientnet"), {})
     said = capsys.readouterr().out
-    assert "soft vote" in said and "act_on_all" in said
+    assert "soft vote" in said and "act_on_none" in said
 
 
 def test_the_yaml_is_a_cohort_of_classes():

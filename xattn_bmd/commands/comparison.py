@@ -173,6 +173,6 @@ def _print_run(run: Run) -> None:
         print("parameters of the fusion part: " + ", ".join(f"{name} {size:,}" for name, size in sizes.items()))
     if run.config.model.weights == "bone" and any(map(uses_images, run.config.models)):
         print(bone_encoder_note())
-    if reports(get_reference(reference_of(run.config))):
+    if run.classes or reports(get_reference(reference_of(run.config))):
         print(f"report: {write_report(run.folder, seed=run.config.seed)}")
     print(f"run folder: {run.folder}")
