@@ -82,7 +82,7 @@ class VolumeSegmenter:
             >>> grid = dict(spacing_mm=(3.0, 2.0, 2.0), affine=np.diag([3.0, 2.0, 2.0, 1.0]), steps=())
             >>> hu = np.where(truth, 300, -50) + rng.normal(0, 20, truth.shape)
             >>> scan = Volume(hu.astype(np.float32), **grid)
-            >>> config = SegmenterConfig(patch=(8, 16, 16), epochs=1, steps=20, batch_size=1, validation_fraction=0)
+            >>> config = SegmenterConfig(patch=(8, 16, 16), epochs=2, steps=40, batch_size=1, validation_fraction=0)
             >>> fitted = VolumeSegmenter.fit([scan], [LabelMap(truth, {}, **grid)], patients=["A"], config=config)
             >>> fitted.segment(scan).names
             {'vertebra': 1}

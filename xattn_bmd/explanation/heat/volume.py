@@ -30,6 +30,7 @@ def volume_heat(network: FusionNetwork, seen: Seen, *, target: Target = "density
         ModelError: if the network looks at no picture, or radiographs were given.
 
     Example:
+        >>> import torch
         >>> from xattn_bmd.explanation.heat.example import example
         >>> network, seen = example()
         >>> volumes = Seen(torch.rand(2, 4, 64, 64), seen.variables)
