@@ -67,7 +67,16 @@ def figures(study: Study, asked: argparse.Namespace) -> list[pd.DataFrame]:
     predictions[ELSEWHERE] = with_votes(elsewhere, study)
     rows += [class_rows(predictions[where], study, where=where) for where in PRESETS]
     rows += [patient_rows(predictions, study, where=where) for where in PRESETS]
-    return [*rows, zone_rows(run, crops[HOME], study, out=asked.work / "zones", cache=asked.work / "cache")]
+    return [
+        *rows,
+        zone_rows(
+            run,
+            crops[HOME],
+            study,
+            out=asked.results.parent if asked.results else HERE / "results",
+            cache=asked.work / "cache",
+        ),
+    ]
 
 
 class Films(NamedTuple):
