@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import binary_dilation
 
 from xattn_bmd.errors import SimulationError
-from xattn_bmd.simulate.chest import radiograph
+from xattn_bmd.simulate import trunk
 from xattn_bmd.simulate.chest.people import draw_chests
 from xattn_bmd.simulate.chest.presets import CHEST_PRESETS
 from xattn_bmd.simulate.chest.radiograph import simulate_chest
@@ -76,7 +76,7 @@ def test_it_looks_like_a_chest(large):
 
 
 def without_noise(monkeypatch):
-    monkeypatch.setattr(radiograph, "develop", lambda rng, detected, **rest: np.clip(-np.log(detected) / 8 + 0.5, 0, 1))
+    monkeypatch.setattr(trunk, "develop", lambda rng, detected, **rest: np.clip(-np.log(detected) / 8 + 0.5, 0, 1))
 
 
 def test_more_mineral_makes_brighter_clavicles_and_changes_nothing_else(monkeypatch):

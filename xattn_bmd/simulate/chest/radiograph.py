@@ -17,11 +17,10 @@ from xattn_bmd.simulate.chest.person import Chest
 from xattn_bmd.simulate.chest.presets import CHEST_SITES
 from xattn_bmd.simulate.chest.thorax import Stance, sample_stance, sample_thorax
 from xattn_bmd.simulate.chest.vessels import vessels
-from xattn_bmd.simulate.develop import collimated_field, develop, exposed, quantise, stamp_marker
+from xattn_bmd.simulate.develop import collimated_field, quantise, stamp_marker
 from xattn_bmd.simulate.projection import Beam
-from xattn_bmd.simulate.site import Site, exam_of
-from xattn_bmd.simulate.trunk import displaced, exposure_of
-from xattn_bmd.simulate.xray import expose, grouped_spectrum, transmit
+from xattn_bmd.simulate.site import Site
+from xattn_bmd.simulate.trunk import developed_film, displaced
 
 Image = NDArray[np.float32]
 _INFLATED = 0.82
@@ -87,25 +86,17 @@ def simulate_chest(chest: Chest, *, seed: int, size: int, site: Site | None = No
     lean = Tissue(body.muscle - air, body.fat)
     around = displaced(person, lean, cortex=bones.cortex, marrow=bones.marrow)
     kvp = int(rng.choice(site.kvp))
-    oblique = beam.obliquity()
-    primary = transmit(
-        mineral=bones.areal * oblique,
-        muscle=around.muscle * oblique,
-        fat=around.fat * oblique,
-        spectrum=grouped_spectrum(kvp),
-    )
     inside_mm = collimated_field(rng, size=size, spacing_mm=beam.spacing_mm, site=site)
-    detected = expose(
+    shown = developed_film(
         rng,
-        primary,
-        depth_mm=around.total,
-        field=exposed(inside_mm),
-        spacing_mm=beam.spacing_mm,
-        exposure=exposure_of(site, rng),
+        areal=bones.areal,
+        tissue=around,
+        covered=body.total > 130,
+        inside_mm=inside_mm,
+        kvp=kvp,
+        beam=beam,
+        site=site,
     )
-    covered = (body.total > 130) & (inside_mm > 4)
-    exam = exam_of(site, rng)
-    shown = develop(rng, detected, body=covered, inside_mm=inside_mm, spacing_mm=beam.spacing_mm, site=exam)
     shown = stamp_marker(rng, shown, side="L" if rng.random() < 0.6 else "R", spacing_mm=beam.spacing_mm)
     return ChestPicture(
         pixels=quantise(shown, site=site), site=site, kvp=kvp, beam=beam,

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_bmd.simulate.anatomy import Tissue, sample_body
-from xattn_bmd.simulate.develop import develop, exposed, quantise, stamp_marker
+from xattn_bmd.simulate.develop import quantise, stamp_marker
 from xattn_bmd.simulate.mesh import Floats
 from xattn_bmd.simulate.projection import Beam
-from xattn_bmd.simulate.site import Site, exam_of
+from xattn_bmd.simulate.site import Site
 from xattn_bmd.simulate.spine.bones import Bones, Window, bone_maps
 from xattn_bmd.simulate.spine.column import sample_column
 from xattn_bmd.simulate.spine.person import Spine
@@ -19,8 +19,8 @@ from xattn_bmd.simulate.spine.pose import Lie, aimed_beam, exposed_mm, flat, sam
 from xattn_bmd.simulate.spine.presets import SPINE_PRESETS
 from xattn_bmd.simulate.spine.shape import SIX, Body, heights
 from xattn_bmd.simulate.spine.tissue import bowel_gas, lung_air, trunk_tissue
-from xattn_bmd.simulate.trunk import displaced, exposure_of
-from xattn_bmd.simulate.xray import Image, expose, grouped_spectrum, transmit
+from xattn_bmd.simulate.trunk import developed_film, displaced
+from xattn_bmd.simulate.xray import Image
 
 _INSIDE_MM = 1.0
 """A body is shown whole, and labelled, where all of its silhouette lies this far inside the exposed field."""
@@ -109,24 +109,10 @@ def _taken(
     rng: np.random.Generator, bones: Bones, tissue: Tissue, *, inside_mm: Image, kvp: int, beam: Beam, site: Site
 ) -> NDArray[np.uint16]:
     """Return the stored pixels: transmission, exposure, development, a marker."""
-    oblique = beam.obliquity()
-    primary = transmit(
-        mineral=bones.areal * oblique,
-        muscle=tissue.muscle * oblique,
-        fat=tissue.fat * oblique,
-        spectrum=grouped_spectrum(kvp),
+    covered = tissue.total > 100
+    shown = developed_film(
+        rng, areal=bones.areal, tissue=tissue, covered=covered, inside_mm=inside_mm, kvp=kvp, beam=beam, site=site
     )
-    detected = expose(
-        rng,
-        primary,
-        depth_mm=tissue.total,
-        field=exposed(inside_mm),
-        spacing_mm=beam.spacing_mm,
-        exposure=exposure_of(site, rng),
-    )
-    covered = (tissue.total > 100) & (inside_mm > 4)
-    exam = exam_of(site, rng)
-    shown = develop(rng, detected, body=covered, inside_mm=inside_mm, spacing_mm=beam.spacing_mm, site=exam)
     shown = stamp_marker(rng, shown, side="L", spacing_mm=beam.spacing_mm)
     return quantise(shown, site=site)
 
