@@ -120,15 +120,15 @@ def _block(
     probabilities = block.answer(_probabilities)
     wanted = _explained(probabilities, of=of, names=names)
     found: dict[str, NDArray[np.float32]] = {"probabilities": probabilities}
+    places = {int(number): np.flatnonzero(wanted == number) for number in np.unique(wanted)}
+    parts = {number: Block.of(opened, block.rows[own], block.folds) for number, own in places.items()}
     for name, networks in [("trained", opened.trained), *controls.items()]:
         maps: dict[int, NDArray[np.float32]] = {}
-        for number in np.unique(wanted):
-            own = np.flatnonzero(wanted == number)
-            part = Block.of(opened, block.rows[own], block.folds)
-            heat = part.heat(
+        for number, own in places.items():
+            heat = parts[number].heat(
                 method,
                 networks=networks,
-                target=OfClass(int(number)),
+                target=OfClass(number),
                 threshold=0.0,
                 own_trunk=name == "random_weights",
             )
