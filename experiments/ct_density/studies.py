@@ -42,8 +42,8 @@ class Study:
 
     home: int = 120
     elsewhere: int = 96
-    drawn: int = 16
-    rounds: int = 6
+    drawn: int = 24
+    rounds: int = 40
     folds: int = 4
     epochs: int = 40
     patience: int = 40

@@ -185,3 +185,12 @@ def test_what_has_a_small_core_is_dropped():
     assert split.names == {"body_1": 1, "body_2": 2} and not split.labels[30:34].any()
     with pytest.raises(VolumeError, match="core of 500 ml"):
         split_bodies(labels, smallest_ml=500.0)
+
+
+def test_a_piece_without_a_core_of_its_own_belongs_to_no_body():
+    labels = boxes(2, 13)
+    labels.labels[2:21, 0, 0] = 3  # a thin rod beside the spine
+    split = split_bodies(labels)
+    assert split.names == {"body_1": 1, "body_2": 2}
+    assert not split.labels[:, 0, 0].any()
+    assert (split.labels[2:10, 4:18, 4:18] == 1).all()

@@ -45,7 +45,7 @@ def split_bodies(
         >>> split.labels[:, 3, 3].tolist()
         [0, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2, 0]
     """
-    from scipy.ndimage import distance_transform_edt
+    from scipy.ndimage import distance_transform_edt, label
 
     bone = labels.labels > 0
     eroded = erode(bone, labels.spacing_mm, margin_mm=margin_mm)
@@ -54,7 +54,9 @@ def split_bodies(
         cores == 0, sampling=labels.spacing_mm, return_distances=False, return_indices=True
     )
     split = np.where(bone, cores[tuple(nearest)], 0)
-    split[split == _DROPPED] = 0
+    pieces, _ = label(bone)
+    with_core = np.unique(pieces[(cores > 0) & (cores != _DROPPED)])
+    split[(split == _DROPPED) | ~np.isin(pieces, with_core)] = 0
     return replace(
         labels,
         labels=split.astype(np.uint16),
