@@ -1,10 +1,11 @@
-"""Two real CT scans from file to trabecular density without a manual step; the segmenter has seen simulated scans only.
+"""Two real CT scans from file to trabecular density without a manual step.
 
 Run: python experiments/ct_density/real.py --ct FOLDER --work FOLDER
-``--work`` is that of measure.py, whose segmenter is used, or trained if it is not there yet.  No phantom lies in these
-fields, so the line from HU to density is the assumed one of 120 kVp.  The drawn labels only score: they cover whole
-vertebrae, arches too, so Dice is that of the trabecular regions.  Writes results/real.csv and results/real_SCAN.png,
-and puts the table between the README's markers.
+Each scan by two segmenters: one that saw simulated scans only (that of measure.py, whose ``--work`` this is; trained if
+it is not there yet), and one that saw the other real scan only.  No phantom lies in these fields, so the line from HU
+to density is the assumed one of 120 kVp.  The drawn labels of the scan only score: they cover whole vertebrae, arches
+too, so Dice is that of the trabecular regions.  Writes results/real.csv, the table between the README's markers, and
+the segmentations over the scans into ``--work``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from measure import segmenter
-from segment_real import SERIES, TORSO, overlay
+from numpy.typing import NDArray
+from segment_real import SERIES, TORSO, fitted, jobs, overlay, settings
 from studies import Study
 
 from xattn_bmd import VolumeSegmenter, measure_density, read_labels, read_volume, split_bodies
@@ -49,11 +51,15 @@ def main() -> None:
     asked = parser.parse_args()
     study = Study().small() if asked.small else Study()
     asked.workers = 1
-    fitted = segmenter(study, asked)
+    rows = [
+        {"scan": name, "seen": seen} | row
+        for name in SCANS
+        for seen, one in segmenters(name, study, asked)
+        for row in scored(name, asked.ct, one, asked.work / f"real_{name}, {seen}.png".replace(", ", "_"))
+    ]
+    table = pd.DataFrame(rows).assign(commit=commit(HERE), machine=machine(), drawn=study.drawn, seed=study.seed)
     results = asked.work if asked.small else HERE / "results"
     results.mkdir(parents=True, exist_ok=True)
-    rows = [row for name in SCANS for row in scored(name, asked.ct, fitted, results)]
-    table = pd.DataFrame(rows).assign(commit=commit(HERE), machine=machine(), drawn=study.drawn, seed=study.seed)
     atomic_write(results / "real.csv", table.to_csv(index=False, float_format="%.6g"))
     text = "\n".join(lines(table))
     print(text)
@@ -61,25 +67,36 @@ def main() -> None:
         atomic_replace(HERE / "README.md", text, begin=BEGIN, end=END)
 
 
-def scored(name: str, folder: Path, fitted: VolumeSegmenter, results: Path) -> Iterator[dict[str, object]]:
+def segmenters(name: str, study: Study, asked: argparse.Namespace) -> Iterator[tuple[str, VolumeSegmenter]]:
+    """Yield what each segmenter saw, and the segmenter; none saw the scan of this name."""
+    yield f"{study.drawn} simulated", segmenter(study, asked)
+    other = next(each for each in SCANS if each != name)
+    place = asked.work / f"segmenter_saw_{other}"
+    if not place.exists():
+        job = next(job for job in jobs(asked.ct, None, config=settings()) if job.seen == other)
+        fitted(job).save(place)
+    yield f"the {other}", VolumeSegmenter.open(place)
+
+
+def scored(name: str, folder: Path, trained: VolumeSegmenter, picture: Path) -> Iterator[dict[str, object]]:
     """Yield one row for each body that was found or drawn, and one for the scan."""
     scan, labels = SCANS[name]
     volume = read_volume(folder / scan)
     drawn = read_labels(folder / labels, like=volume)
+    levels = {level: number for level, number in LEVELS.items() if (drawn.labels == number).any()}
+    vertebrae = np.isin(drawn.labels, list(levels.values()))
     try:
-        found = split_bodies(fitted.segment(volume), smallest_ml=1.0, column_mm=45.0)
+        found = split_bodies(trained.segment(volume), smallest_ml=1.0, column_mm=45.0)
     except VolumeError as error:
         print(f"{name}: {error}")
-        return
-    vertebrae = np.isin(drawn.labels, list(LEVELS.values()))
-    overlay(volume, found.labels > 0, vertebrae, results / f"real_{name}.png", title=f"{name}: trained on simulated CT")
+        found = LabelMap(np.zeros_like(drawn.labels), {}, volume.spacing_mm, volume.affine, ())
+    overlay(volume, found.labels > 0, vertebrae, picture, title=picture.stem)
     named = name_bodies(found, drawn)
     rows = [level_row(volume, found, drawn, body, level) for body, level in named.items()]
-    levels = {level: number for level, number in LEVELS.items() if (drawn.labels == number).any()}
     missed = [level for level in levels if level not in named.values()]
     rows += [{"level": level, "drawn_density": density(volume, drawn, levels[level])} for level in missed]
-    rows.append(whole_row(volume, found, drawn, rows))
-    yield from ({"scan": name} | row for row in rows)
+    yield from rows
+    yield whole_row(found, vertebrae, rows)
 
 
 def name_bodies(found: LabelMap, drawn: LabelMap) -> dict[int, str]:
@@ -108,13 +125,14 @@ def level_row(volume: Volume, found: LabelMap, drawn: LabelMap, body: int, level
     }
 
 
-def whole_row(volume: Volume, found: LabelMap, drawn: LabelMap, rows: list[dict[str, object]]) -> dict[str, object]:
-    """Return the mean over all bodies that were found, over all levels that were drawn, and the overlap of both."""
-    ours, theirs = found.labels > 0, np.isin(drawn.labels, list(LEVELS.values()))
-    table = pd.DataFrame(rows)
+def whole_row(found: LabelMap, vertebrae: NDArray[np.bool_], rows: list[dict[str, object]]) -> dict[str, object]:
+    """Return the means over the levels that were found and drawn, and the overlap of all bone."""
+    ours, table = found.labels > 0, pd.DataFrame(rows).reindex(columns=["level", "found_density", "drawn_density"])
+    both = table[table["found_density"].notna() & table["drawn_density"].notna()]
     return {
-        "level": "all", "found_density": table["found_density"].mean(), "drawn_density": table["drawn_density"].mean(),
-        "dice_trabecular": np.nan, "inside": float((ours & theirs).sum() / ours.sum()),
+        "level": f"mean of {len(both)} levels", "found_density": both["found_density"].mean(),
+        "drawn_density": both["drawn_density"].mean(), "dice_trabecular": np.nan,
+        "inside": float((ours & vertebrae).sum() / max(1, ours.sum())),
     }  # fmt: skip
 
 
@@ -129,17 +147,17 @@ def density(volume: Volume, labels: LabelMap, number: int) -> float:
 
 def lines(table: pd.DataFrame) -> Iterator[str]:
     """Yield the table of the README."""
-    yield "| scan | level | found, mg/cm³ | drawn, mg/cm³ | difference | Dice, trabecular | found inside drawn |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| scan | trained on | level | found, mg/cm³ | drawn, mg/cm³ | difference | Dice, trabecular | inside drawn |"
+    yield "|---" * 8 + "|"
     for row in table.itertuples():
         values = (row.found_density, row.drawn_density, row.found_density - row.drawn_density)
         cells = [_shown(value, form) for value, form in zip(values, (".0f", ".0f", "+.0f"), strict=True)]
         cells += [_shown(value, ".2f") for value in (row.dice_trabecular, row.inside)]
-        yield f"| {row.scan} | {row.level} | {' | '.join(cells)} |"
+        yield f"| {row.scan} | {row.seen} | {row.level} | {' | '.join(cells)} |"
     one = table.iloc[0]
     yield ""
     yield (
-        f"Trained on {one['drawn']} **simulated** scans, seed {one['seed']}; the line to density is assumed (120 kVp). "
+        f"Simulated scans: seed {one['seed']}; the line to density is assumed (120 kVp). "
         f"Commit {one['commit']}; machine: {one['machine']}."
     )
 

@@ -1,9 +1,10 @@
 """Segment vertebrae in two real CT scans: trained on one part, tested on what was not trained on.
 
-Without ``--train``: the levels of the torso scan above L3 by a network that saw those below, and the other way round
-(one patient, so no evidence for another), and the DICOM series by a network that saw the torso scan (another patient,
-scanner and slice thickness).  With ``--train``: both scans by a network that saw simulated volumes only, whose labels
-are vertebral bodies without arches.  Prints a table and writes the segmentation over the scans as pictures.
+Each scan by a network that saw the other one only (another patient, scanner and slice thickness); then the levels of
+the torso scan above L3 by a network that saw those below, and the other way round (one patient, so no evidence for
+another).  With ``--train``: both scans by a network that saw simulated volumes only, whose labels are vertebral bodies
+without arches.  Prints a table and writes the segmentation over the scans as pictures into ``--work``; without
+``--train`` the table goes to results/segment_real.csv and between the README's markers.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from xattn_bmd import Volume, read_volume
+from xattn_bmd.atomic import atomic_replace, atomic_write
 from xattn_bmd.data.volumes.crop import crop
 from xattn_bmd.data.volumes.labels import read_labels
 from xattn_bmd.errors import VolumeError
@@ -34,6 +36,8 @@ from xattn_bmd.segment.segmenter import VolumeSegmenter
 from xattn_bmd.training.environment import commit, machine
 from xattn_bmd.types import LabelMap
 
+HERE = Path(__file__).parent
+BEGIN, END = "<!-- segment: begin -->", "<!-- segment: end -->"
 GROUPS = {"vertebra": tuple(range(27, 51))}
 """L5 to C1 in the numbers of TotalSegmentator: whole vertebrae, arches too."""
 
@@ -73,25 +77,38 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     chosen = parser.parse_args()
     chosen.work.mkdir(parents=True, exist_ok=True)
-    config = SegmenterConfig(
-        spacing_mm=(3.0, 3.0, 3.0),
-        patch=(16, 32, 32),
-        batch_size=4,
-        epochs=chosen.epochs,
-        steps=chosen.steps,
-        learning_rate=0.01,
-        validation_fraction=0.0,
-        seed=chosen.seed,
-    )
+    config = settings(epochs=chosen.epochs, steps=chosen.steps, seed=chosen.seed)
     rows = []
     for job in jobs(chosen.ct, chosen.train, config=config):
         rows += scored(job, work=chosen.work, device=chosen.device)
-        pd.DataFrame(rows).to_csv(chosen.work / "segment_real.csv", index=False)
     table = pd.DataFrame(rows)
-    print(f"{config.epochs * config.steps} batches, one run; {machine()}; commit {commit(Path(__file__).parent)}")
-    print(f"| {' | '.join(table.columns)} |\n|{'---|' * len(table.columns)}")
+    text = "\n".join(lines(table, config))
+    print(text)
+    if chosen.train is None:
+        (HERE / "results").mkdir(exist_ok=True)
+        atomic_write(HERE / "results" / "segment_real.csv", table.to_csv(index=False, float_format="%.6g"))
+        atomic_replace(HERE / "README.md", text, begin=BEGIN, end=END)
+
+
+def settings(*, epochs: int = 8, steps: int = 40, seed: int = 0) -> SegmenterConfig:
+    """Return the settings of a segmenter that learns from one or a few drawn scans."""
+    return SegmenterConfig(
+        spacing_mm=(3.0, 3.0, 3.0), patch=(16, 32, 32), batch_size=4, epochs=epochs, steps=steps, learning_rate=0.01,
+        validation_fraction=0.0, seed=seed,
+    )  # fmt: skip
+
+
+def lines(table: pd.DataFrame, config: SegmenterConfig) -> Iterator[str]:
+    """Yield the table of the README."""
+    yield f"| {' | '.join(table.columns)} |"
+    yield "|---" * len(table.columns) + "|"
     for row in table.itertuples(index=False):
-        print(f"| {' | '.join(f'{cell:.2f}' if isinstance(cell, float) else str(cell) for cell in row)} |")
+        yield f"| {' | '.join(f'{cell:.2f}' if isinstance(cell, float) else str(cell) for cell in row)} |"
+    yield ""
+    yield (
+        f"{config.epochs * config.steps} batches, seed {config.seed}, one run. Commit {commit(HERE)}; machine: "
+        f"{machine()}."
+    )
 
 
 def jobs(ct: Path, simulated: Path | None, *, config: SegmenterConfig) -> Iterator[Job]:
@@ -103,10 +120,12 @@ def jobs(ct: Path, simulated: Path | None, *, config: SegmenterConfig) -> Iterat
         config = replace(config, validation_fraction=0.2 if len(set(patients)) > 1 else 0.0)
         yield Job(f"{len(training)} simulated", training, patients, (torso, series), config)
         return
+    yield from (
+        Job(one.name, (one,), (one.name,), (other,), config) for one, other in ((torso, series), (series, torso))
+    )
     upper, lower = part(torso, 0, lower_start, "T12-L2"), part(torso, lower_start, None, "L3-L5")
     yield Job("torso, L3-L5", (lower,), ("torso",), (upper,), config)
     yield Job("torso, T12-L2", (upper,), ("torso",), (lower,), config)
-    yield Job("torso", (torso,), ("torso",), (series,), config)
 
 
 def opened(scan: Path, labels: Path, name: str) -> tuple[Drawn, int]:
@@ -141,7 +160,14 @@ def cohort(folder: Path) -> tuple[list[Drawn], list[str]]:
 def scored(job: Job, *, work: Path, device: str) -> list[dict[str, object]]:
     """Fit, test, draw."""
     used, started = process_time(), perf_counter()
-    segmenter = VolumeSegmenter.fit(
+    segmenter = fitted(job, device=device)
+    print(f"{job.seen}: fitted in {process_time() - used:.0f} CPU s, {perf_counter() - started:.0f} s", flush=True)
+    return [row(segmenter, test, seen=job.seen, work=work, device=device) for test in job.tests]
+
+
+def fitted(job: Job, *, device: str = "cpu") -> VolumeSegmenter:
+    """Return the segmenter of a job."""
+    return VolumeSegmenter.fit(
         [each.scan for each in job.training],
         [each.truth for each in job.training],
         patients=job.patients,
@@ -149,8 +175,6 @@ def scored(job: Job, *, work: Path, device: str) -> list[dict[str, object]]:
         device=device,
         on_epoch=lambda course: print({name: round(value, 3) for name, value in course.items()}, flush=True),
     )
-    print(f"{job.seen}: fitted in {process_time() - used:.0f} CPU s, {perf_counter() - started:.0f} s", flush=True)
-    return [row(segmenter, test, seen=job.seen, work=work, device=device) for test in job.tests]
 
 
 def row(segmenter: VolumeSegmenter, test: Drawn, *, seen: str, work: Path, device: str) -> dict[str, object]:
