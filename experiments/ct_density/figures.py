@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
-from studies import AS_READ, AUGMENTED, CALIBRATED, ELSEWHERE, HOME, MEAN_HU, NETWORK, PHANTOM, Study
+from studies import AS_READ, AUGMENTED, CALIBRATED, ELSEWHERE, HOME, MEAN_HU, NETWORK, PHANTOM, TRAINING, Study
 
 from xattn_bmd import get_reference
 from xattn_bmd.metrics.calibration import fit_recalibration
@@ -27,6 +27,9 @@ EVERY = "all"
 METRICS = ("mae", "rmse", "r2", "pearson_r")
 OVERLAP = ("dice", "assd", "hd95")
 RECALIBRATED = (NETWORK, "xattn", MEAN_HU, PHANTOM)
+OSTEOPOROSIS = 80.0
+"""mg/cm³; below it a scan counts as one of a patient with osteoporosis."""
+
 _REFERENCE = get_reference("qct_lumbar_spine")
 
 
@@ -49,8 +52,15 @@ def figures(predictions: Mapping[str, pd.DataFrame], found: Mapping[str, pd.Data
     return pd.concat([*parts, recalibration_rows(away, study)], ignore_index=True)
 
 
+def training_rows(predictions: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return errors and areas of every model on patients that it was trained on."""
+    areas = class_rows(predictions, TRAINING, study)
+    areas = areas[areas["metric"].astype(str).str.startswith("auroc")]
+    return pd.concat([performance_rows(predictions, TRAINING, EVERY, study), areas], ignore_index=True)
+
+
 def bone_rows(found: pd.DataFrame, where: str, study: Study) -> pd.DataFrame:
-    """Return overlap with the truth, shares of scans with right levels and a phantom, and the number of lost scans."""
+    """Return overlap with the truth, shares of scans with right levels and a phantom, and the numbers of lost scans."""
     rows: list[dict[str, object]] = []
     for scanner, table in [(EVERY, found), *found.groupby("scanner")]:
         shared = {"where": where, "scanner": scanner, "n": len(table)}
@@ -61,6 +71,8 @@ def bone_rows(found: pd.DataFrame, where: str, study: Study) -> pd.DataFrame:
         kept = table[table["reason"] == ""]
         shares = {"right": kept["right"].astype(bool).mean(), "calibrated": kept["calibrated"].astype(bool).mean()}
         shares["lost"] = float(len(table) - len(kept))
+        shares["lost, osteoporosis"] = float((table.loc[table["reason"] != "", "qct"] < OSTEOPOROSIS).sum())
+        shares["osteoporosis"] = float((table["qct"] < OSTEOPOROSIS).sum())
         rows += [shared | {"metric": name, "value": float(value)} for name, value in shares.items()]
     return pd.DataFrame(rows).assign(table="bone")
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from figures import figures
+from figures import figures, training_rows
 from levels import find_levels
 from studies import (
     AS_READ,
@@ -26,6 +27,7 @@ from studies import (
     NETWORK,
     PRESETS,
     READINGS,
+    TRAINING,
     Study,
 )  # fmt: skip
 from table import stored, update, write_readme
@@ -58,7 +60,8 @@ def main() -> None:
     path = HERE / "results" / "simulated.csv" if asked.results is None else asked.results
     found = {where: bones(study, where, asked) for where in PRESETS}
     predictions = predicted(study, found, asked)
-    rows = figures(predictions, found, study)
+    training = predictions.pop(TRAINING)
+    rows = pd.concat([training_rows(training, study), figures(predictions, found, study)], ignore_index=True)
     update(rows, path=path, study=study, workers=asked.workers)
     print(stored(path))
     if asked.results is None:
@@ -81,10 +84,10 @@ def opened(folder: Path) -> Cohort:
 
 def segmenter(study: Study, asked: argparse.Namespace) -> VolumeSegmenter:
     """Return the segmenter of vertebral bodies, trained on people who are in no other part of the study."""
-    place = asked.work / f"segmenter_{study.drawn}_{study.rounds}"
+    place = asked.work / f"segmenter_{study.drawn}_of_{study.drawn_from}_{study.rounds}"
     if not place.exists():
-        folder = simulated(study, HOME, asked, others=study.drawn)
-        cohort = opened(folder)
+        folder = simulated(study, HOME, asked, others=study.drawn_from)
+        cohort = spread(opened(folder), study.drawn)
         numbers = tuple(json.loads((folder / "truth" / "labels.json").read_text()).values())
         volumes = [read_volume(path) for path in cohort.image_paths.values()]
         labels = [
@@ -96,6 +99,17 @@ def segmenter(study: Study, asked: argparse.Namespace) -> VolumeSegmenter:
             on_epoch=lambda course: print("segmenter:", dict(course), flush=True),
         ).save(place)  # fmt: skip
     return VolumeSegmenter.open(place)
+
+
+def spread(cohort: Cohort, n: int) -> Cohort:
+    """Return the scans whose densities lie nearest to ``n`` values from the lowest to the highest, evenly apart."""
+    left = dict(zip(cohort.radiograph_ids, cohort.targets, strict=True))
+    values = np.linspace(min(left.values()), max(left.values()), n)
+    chosen = []
+    for value in values:
+        chosen.append(min(left, key=lambda name: abs(left[name] - value)))
+        del left[chosen[-1]]
+    return cohort.subset(chosen)
 
 
 def bones(study: Study, where: str, asked: argparse.Namespace) -> pd.DataFrame:
@@ -138,28 +152,31 @@ def fields(study: Study, where: str, found: pd.DataFrame, asked: argparse.Namesp
     return replace(cohort, table=cohort.table.merge(kept[columns], on="scan_id", validate="1:1"))
 
 
+class Judged(NamedTuple):
+    """Predictions of a run: out of fold at home, elsewhere, and at home by fold models trained on the patient."""
+
+    home: pd.DataFrame
+    elsewhere: pd.DataFrame
+    training: pd.DataFrame
+
+
 def predicted(study: Study, found: dict[str, pd.DataFrame], asked: argparse.Namespace) -> dict[str, pd.DataFrame]:
-    """Return the predictions of every model, out of fold at home and elsewhere, with the scanner of each scan."""
+    """Return the predictions of every model, in training, out of fold and elsewhere, with the scanner of each scan."""
     cohorts = {where: fields(study, where, found[where], asked, mended=False) for where in PRESETS}
     home = cohorts[HOME]
     plan = FoldPlan.make(home, folds=study.folds, seed=study.seed, inner_fraction=study.config().inner_fraction)
     parts = [
-        (home_table, away_table)
-        for home_table, away_table in (
-            *networks(study, cohorts, found, plan, asked),
-            *readings(study, cohorts, plan, asked),
-            *as_read(cohorts, plan),
-        )
+        *networks(study, cohorts, found, plan, asked),
+        *readings(study, cohorts, plan, asked),
+        *as_read(cohorts, plan),
     ]
     made = {}
-    for where, tables in zip(PRESETS, zip(*parts, strict=True), strict=True):
-        scanners = dict(zip(found[where]["scan_id"], found[where]["scanner"], strict=True))
+    for where, tables in zip((HOME, ELSEWHERE, TRAINING), zip(*parts, strict=True), strict=True):
+        scans = found[ELSEWHERE if where == ELSEWHERE else HOME]
+        scanners = dict(zip(scans["scan_id"], scans["scanner"], strict=True))
         whole = pd.concat(tables, ignore_index=True)
         made[where] = whole.assign(scanner=whole["radiograph_id"].map(scanners))
     return made
-
-
-Pair = tuple[pd.DataFrame, pd.DataFrame]
 
 
 def networks(
@@ -168,7 +185,7 @@ def networks(
     found: dict[str, pd.DataFrame],
     plan: FoldPlan,
     asked: argparse.Namespace,
-) -> Iterator[Pair]:
+) -> Iterator[Judged]:
     """Yield the predictions of the networks; of the one that sees the volume alone also in its two variants."""
     yield judged(study.config(), cohorts, plan, asked, name="networks")
     augmented = study.config((NETWORK,), augmented=True)
@@ -177,7 +194,7 @@ def networks(
     yield judged(study.config((NETWORK,)), mended, plan, asked, name="calibrated", called=CALIBRATED)
 
 
-def readings(study: Study, cohorts: dict[str, Cohort], plan: FoldPlan, asked: argparse.Namespace) -> Iterator[Pair]:
+def readings(study: Study, cohorts: dict[str, Cohort], plan: FoldPlan, asked: argparse.Namespace) -> Iterator[Judged]:
     """Yield the predictions of ridge regression on what was measured in the segmented bone."""
     for called, (column, record) in READINGS.items():
         read = {where: with_reading(cohort, column, record=record) for where, cohort in cohorts.items()}
@@ -201,7 +218,7 @@ def judged(
     *,
     name: str,
     called: str | None = None,
-) -> Pair:
+) -> Judged:
     """Return the predictions of a run at home and of its predictors elsewhere.
 
     Args:
@@ -217,22 +234,40 @@ def judged(
         cohorts[HOME], out=asked.work / "runs" / name, config=config, plan=plan, cache=cache, workers=asked.workers,
         progress=False,
     )  # fmt: skip
+    predictors = [Predictor.from_run(run, model) for model in config.models]
     out = asked.work / "external" / name
     if not out.exists():
-        predictors = [Predictor.from_run(run, model) for model in config.models]
         evaluate(predictors, cohorts[ELSEWHERE], out=out, cache=cache, seed=config.seed)
     print(f"{name}: fitted and evaluated", flush=True)
-    tables = (run.predictions, pd.read_csv(out / "predictions.csv", dtype={"radiograph_id": str, "patient_id": str}))
-    home, away = (table if called is None else table.assign(model=called) for table in tables)
-    return home, away
+    away = pd.read_csv(out / "predictions.csv", dtype={"radiograph_id": str, "patient_id": str})
+    training = in_training(predictors, run.predictions, cohorts[HOME], plan, cache=cache)
+    return Judged(
+        *(table if called is None else table.assign(model=called) for table in (run.predictions, away, training))
+    )
 
 
-def as_read(cohorts: dict[str, Cohort], plan: FoldPlan) -> Iterator[Pair]:
+def in_training(
+    predictors: Sequence[Predictor], scored: pd.DataFrame, cohort: Cohort, plan: FoldPlan, *, cache: Path
+) -> pd.DataFrame:
+    """Return what a fold model that was trained on each patient predicts for them: the first such fold's."""
+    fold_of = {name: fold for fold in reversed(range(plan.folds)) for name in plan.split(0, fold).train}
+    column = {name: place for place, name in enumerate(cohort.radiograph_ids)}
+    parts = []
+    for predictor in predictors:
+        each = predictor.estimate_folds(cohort, cache=cache).each
+        own = scored[scored["model"] == predictor.model]
+        folds = own["radiograph_id"].map(fold_of)
+        values = each[folds.to_numpy(), own["radiograph_id"].map(column).to_numpy()]
+        parts.append(own.assign(fold=folds, prediction=values))
+    return pd.concat(parts, ignore_index=True)
+
+
+def as_read(cohorts: dict[str, Cohort], plan: FoldPlan) -> Iterator[Judged]:
     """Yield the densities that were measured, as if they were predictions; nothing is fitted."""
     for called, column in AS_READ.items():
         home, away = (_as_predictions(cohort, column, called) for cohort in (cohorts[HOME], cohorts[ELSEWHERE]))
         folds = {name: fold for fold in range(plan.folds) for name in plan.split(0, fold).test}
-        yield home.assign(fold=home["radiograph_id"].map(folds)), away
+        yield Judged(home.assign(fold=home["radiograph_id"].map(folds)), away, home.head(0))
 
 
 def _as_predictions(cohort: Cohort, column: str, called: str) -> pd.DataFrame:

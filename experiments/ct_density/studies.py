@@ -8,7 +8,7 @@ from xattn_bmd import CompareConfig, ImageConfig, ModelConfig, SegmenterConfig, 
 from xattn_bmd.config_image import AugmentConfig
 from xattn_bmd.simulate.ct.presets import CtPresetName
 
-HOME, ELSEWHERE = "home", "elsewhere"
+HOME, ELSEWHERE, TRAINING = "home", "elsewhere", "training"
 PRESETS: dict[str, CtPresetName] = {HOME: "ct", ELSEWHERE: "ct_external"}
 NETWORKS = ("image_only", "concat", "xattn", "metadata_only")
 NETWORK = NETWORKS[0]
@@ -31,7 +31,8 @@ class Study:
     Attributes:
         home: scans of the training hospital, cross-validated.
         elsewhere: scans of the three other hospitals.
-        drawn: scans of other people at home, on which the segmenter is trained.
+        drawn_from: scans of other people at home.
+        drawn: those of them on which the segmenter is trained, evenly spread over density.
         rounds: looks of the segmenter at its validation part, 30 batches each.
         folds: folds at home.
         epochs: most epochs of a network.
@@ -42,6 +43,7 @@ class Study:
 
     home: int = 120
     elsewhere: int = 96
+    drawn_from: int = 96
     drawn: int = 24
     rounds: int = 40
     folds: int = 4
@@ -83,7 +85,7 @@ class Study:
 
     def small(self) -> Study:
         """Return a trial of minutes, whose figures mean nothing."""
-        return replace(self, home=16, elsewhere=20, drawn=6, rounds=2, folds=2, epochs=2, known=2)
+        return replace(self, home=16, elsewhere=20, drawn_from=8, drawn=6, rounds=2, folds=2, epochs=2, known=2)
 
 
 SOURCE = {

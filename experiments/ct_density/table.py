@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 from figures import EVERY, RECALIBRATED, after
-from studies import AS_READ, AUGMENTED, CALIBRATED, ELSEWHERE, HOME, MEAN_HU, NETWORK, SOURCE, Study
+from studies import AS_READ, AUGMENTED, CALIBRATED, ELSEWHERE, HOME, MEAN_HU, NETWORK, SOURCE, TRAINING, Study
 
 from xattn_bmd.atomic import atomic_replace, atomic_write
 from xattn_bmd.metrics.paired.bootstrap import PAIRED_BOOTSTRAP
@@ -32,9 +32,14 @@ CLASSES = {
 BONE = {
     "dice": "Dice", "assd": "ASSD, mm", "hd95": "HD95, mm", "right": "L1 and L2 named rightly",
     "calibrated": "phantom found", "lost": "scans without L1 and L2, left out",
+    "lost, osteoporosis": "… of them below 80 mg/cm³", "osteoporosis": "all scans below 80 mg/cm³",
 }  # fmt: skip
-SOURCE_SET = {HOME: "test", ELSEWHERE: "independent"}
-PLACES = {HOME: "At home, out of fold", ELSEWHERE: "Three other hospitals, four other scanners"}
+SOURCE_SET = {TRAINING: "train", HOME: "test", ELSEWHERE: "independent"}
+PLACES = {
+    TRAINING: "In training, each patient by a fold model that was trained on them",
+    HOME: "At home, out of fold",
+    ELSEWHERE: "Three other hospitals, four other scanners",
+}
 
 
 def update(found: pd.DataFrame, *, path: Path, study: Study, workers: int) -> None:
@@ -59,8 +64,9 @@ def write_readme(path: Path) -> None:
 def _lines(rows: pd.DataFrame) -> Iterator[str]:
     part = {str(name): own for name, own in rows.groupby("table", sort=False)}
     yield from _bone(part["bone"])
-    for where in PLACES:
-        yield from _performance(part["performance"], where)
+    yield from _performance(part["performance"], TRAINING, part["classes"])
+    for where in (HOME, ELSEWHERE):
+        yield from _performance(part["performance"], where, part["classes"])
         yield from _classes(part["classes"], where)
     yield from _by_scanner(part["drop"], "**The drop**: MAE elsewhere minus MAE at home, mg/cm³ (other people):")
     yield from _gains(part["gain"])
@@ -85,42 +91,40 @@ def _bone(rows: pd.DataFrame) -> Iterator[str]:
     names = [f"{where}, {scanner} ({int(n)})" for (where, scanner), n in zip(heads, counts, strict=True)]
     yield from _head("", names)
     for metric, name in BONE.items():
-        digits = 0 if metric == "lost" else 2
+        digits = 0 if "lost" in metric or "osteoporosis" in metric else 2
         cells = [_cell(_one(rows, where=w, scanner=s, metric=metric), digits=digits) for w, s in heads]
         yield f"| {name} | {' | '.join(cells)} |"
     yield ""
 
 
-def _performance(rows: pd.DataFrame, where: str) -> Iterator[str]:
+def _performance(rows: pd.DataFrame, where: str, classes: pd.DataFrame) -> Iterator[str]:
     part = rows[(rows["where"] == where) & (rows["scanner"] == EVERY)]
+    areas = classes[(classes["where"] == where) & classes["metric"].astype(str).str.startswith("auroc")]
+    cuts = sorted(areas["metric"].unique())
     yield f"**{PLACES[where]}**: density in mg/cm³, {int(part['n'].iloc[0])} **simulated** patients."
     yield ""
-    yield from _head("model", list(NAMES.values()))
+    yield from _head("model", [*NAMES.values(), *(f"AUC, {name.split()[1]} mg/cm³" for name in cuts)])
     for model in dict.fromkeys(part["model"]):
         cells = [_cell(_one(part, model=model, metric=metric), digits=2) for metric in NAMES]
+        cells += [_cell(_one(areas, model=model, metric=metric)) for metric in cuts]
         yield f"| {model} | {' | '.join(cells)} |"
-    sets = ("train", SOURCE_SET[where]) if where == HOME else (SOURCE_SET[where],)
-    for which in sets:
-        cells = [_source(which, metric) for metric in NAMES]
-        yield f"| *source, {which}, real patients* | {' | '.join(cells)} |"
+    which = SOURCE_SET[where]
+    cells = [*(_source(which, metric) for metric in NAMES), f"mean of three classes {_source(which, 'auroc')}", ""]
+    yield f"| *source, {which}, real patients* | {' | '.join(cells)} |"
     yield ""
 
 
 def _classes(rows: pd.DataFrame, where: str) -> Iterator[str]:
-    part = rows[rows["where"] == where]
-    yield "Normal, low, osteoporosis by 120 and 80 mg/cm³ of the density; areas take it as a score for each cut-off:"
+    part = rows[(rows["where"] == where) & rows["class"].isin(("macro", "all"))]
+    yield "Normal, low bone mass, osteoporosis, by 120 and 80 mg/cm³:"
     yield ""
-    areas = sorted(name for name in part["metric"].unique() if str(name).startswith("auroc"))
-    words = [f"AUC {name.split()[1]} mg/cm³" for name in areas]
-    yield from _head("model", [*(name for name, _ in CLASSES.values()), *words])
+    yield from _head("model", [name for name, _ in CLASSES.values()])
     for model in dict.fromkeys(part["model"]):
         own = part[part["model"] == model]
         cells = [_cell(own[(own["class"] == group) & (own["metric"] == metric)]) for group, metric in CLASSES]
-        cells += [_cell(own[own["metric"] == name]) for name in areas]
         yield f"| {model} | {' | '.join(cells)} |"
     cells = [_source(SOURCE_SET[where], metric) for _, metric in CLASSES.values()]
-    mean = f"mean over three classes {_source(SOURCE_SET[where], 'auroc')}"
-    yield f"| *source, {SOURCE_SET[where]}, real patients* | {' | '.join([*cells, mean, *['' for _ in areas[1:]]])} |"
+    yield f"| *source, {SOURCE_SET[where]}, real patients* | {' | '.join(cells)} |"
     yield ""
 
 

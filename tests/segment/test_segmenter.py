@@ -254,3 +254,21 @@ def test_the_planted_ellipsoid_is_where_it_is_said_to_be():
     inside = ellipsoid(points(drawn.labels.shape, drawn.affine), centre_mm(drawn), (14.0, 11.0, 14.0))
     assert dice(inside[None], (drawn.labels > 0)[None])[0] > 0.97
     assert volume.orientation == ("I", "P", "L")
+
+
+def test_goes_on_from_a_fitted_one(segmenter):
+    volumes, labels = cohort(2)
+    settings = replace(SHORT, learning_rate=1e-9, validation_fraction=0.0)
+    further = VolumeSegmenter.fit(volumes, labels, patients=["A", "B"], config=settings, start=segmenter)
+    volume, drawn = planted(24)
+    assert overlap(further.segment(volume), drawn) > 0.9  # two steps of nearly nothing leave it as it was
+    afresh = VolumeSegmenter.fit(volumes, labels, patients=["A", "B"], config=settings)
+    assert float(afresh.history[0]["loss"]) > 2 * float(further.history[0]["loss"])
+
+
+@pytest.mark.parametrize("change", [{"labels": ("rib",)}, {"window_hu": (-100.0, 900.0)}, {"width": 4}])
+def test_does_not_go_on_from_other_settings(segmenter, change):
+    volumes, labels = cohort(2)
+    settings = replace(SHORT, validation_fraction=0.0, **change)
+    with pytest.raises(ConfigError, match=f"the same {next(iter(change))}"):
+        VolumeSegmenter.fit(volumes, labels, patients=["A", "B"], config=settings, start=segmenter)

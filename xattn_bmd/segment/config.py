@@ -131,6 +131,20 @@ class SegmenterConfig:
         """Voxels that become one at the coarsest level."""
         return int(2 ** (self.levels - 1))
 
+    def require_same_network(self, other: SegmenterConfig) -> None:
+        """Check that the weights of a segmenter with the other settings mean the same here.
+
+        Raises:
+            ConfigError: naming the first setting that differs.
+        """
+        for name in ("labels", "spacing_mm", "window_hu", "width", "levels", "bottleneck"):
+            ours, theirs = getattr(self, name), getattr(other, name)
+            if ours != theirs:
+                raise ConfigError(
+                    f"A segmenter goes on from one with the same {name}, but the settings have {ours!r} and start has "
+                    f"{theirs!r}; take those of start."
+                )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
         return asdict(self)

@@ -52,6 +52,7 @@ class VolumeSegmenter:
         *,
         patients: Sequence[str],
         config: SegmenterConfig | None = None,
+        start: VolumeSegmenter | None = None,
         device: str = "cpu",
         on_epoch: Callable[[Course], None] | None = None,
     ) -> VolumeSegmenter:
@@ -66,6 +67,8 @@ class VolumeSegmenter:
                 names will do for a configuration of one label: it is everything above 0.
             patients: patient of each volume.
             config: settings; None takes the default ones.
+            start: a fitted segmenter whose weights are the first ones, to go on with a few scans of one's own; labels,
+                spacing, window and network must be the same.  Nothing checks that its patients are others.
             device: where to train, as torch names it: ``"cpu"``, ``"cuda"``.
             on_epoch: called with each epoch's course as it ends.
 
@@ -73,7 +76,8 @@ class VolumeSegmenter:
             VolumeError: naming a volume that is not in HU, too small, or whose labels are empty, lie on another grid
                 or name other structures; or a label that no volume shows.
             FoldPlanError: if one scan is filed under two patients and would be on both sides.
-            ConfigError: if the device is not there, or one patient only is given while a part is to be held out.
+            ConfigError: if the device is not there, one patient only is given while a part is to be held out, or
+                ``start`` has other settings.
 
         Example:
             >>> rng = np.random.default_rng(0)
@@ -89,6 +93,8 @@ class VolumeSegmenter:
         """
         config = config or SegmenterConfig()
         place = torch_place(device)
+        if start is not None:
+            config.require_same_network(start.config)
         if len(patients) != len(volumes):
             raise ConfigError(
                 f"Each volume has a patient, but {len(volumes)} volumes and {len(patients)} patients were given; give "
@@ -99,6 +105,8 @@ class VolumeSegmenter:
         with torch.random.fork_rng():
             torch.manual_seed(derive_seed(config.seed, "segmenter"))
             network = blank_network(config)
+        if start is not None:
+            network.load_state_dict(start.network.state_dict())
         rng = np.random.default_rng(derive_seed(config.seed, "segmenter patches"))
         draws = PatchDraws(training, config=config, rng=rng)
         history = fit_network(network, draws, config=config, validation=validation, device=place, on_epoch=on_epoch)
