@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from classify import class_networks
 from figures import figures, training_rows
 from levels import find_levels
 from studies import (
@@ -59,9 +60,14 @@ def main() -> None:
     study = Study().small() if asked.small else Study()
     path = HERE / "results" / "simulated.csv" if asked.results is None else asked.results
     found = {where: bones(study, where, asked) for where in PRESETS}
-    predictions = predicted(study, found, asked)
+    cohorts = {where: fields(study, where, found[where], asked, mended=False) for where in PRESETS}
+    plan = FoldPlan.make(
+        cohorts[HOME], folds=study.folds, seed=study.seed, inner_fraction=study.config().inner_fraction
+    )
+    predictions = predicted(study, found, cohorts, plan, asked)
     training = predictions.pop(TRAINING)
-    rows = pd.concat([training_rows(training, study), figures(predictions, found, study)], ignore_index=True)
+    parts = [training_rows(training, study), figures(predictions, found, study)]
+    rows = pd.concat([*parts, class_networks(study, cohorts, plan, asked)], ignore_index=True)
     update(rows, path=path, study=study, workers=asked.workers)
     print(stored(path))
     if asked.results is None:
@@ -160,11 +166,14 @@ class Judged(NamedTuple):
     training: pd.DataFrame
 
 
-def predicted(study: Study, found: dict[str, pd.DataFrame], asked: argparse.Namespace) -> dict[str, pd.DataFrame]:
+def predicted(
+    study: Study,
+    found: dict[str, pd.DataFrame],
+    cohorts: dict[str, Cohort],
+    plan: FoldPlan,
+    asked: argparse.Namespace,
+) -> dict[str, pd.DataFrame]:
     """Return the predictions of every model, in training, out of fold and elsewhere, with the scanner of each scan."""
-    cohorts = {where: fields(study, where, found[where], asked, mended=False) for where in PRESETS}
-    home = cohorts[HOME]
-    plan = FoldPlan.make(home, folds=study.folds, seed=study.seed, inner_fraction=study.config().inner_fraction)
     parts = [
         *networks(study, cohorts, found, plan, asked),
         *readings(study, cohorts, plan, asked),

@@ -68,6 +68,7 @@ def _lines(rows: pd.DataFrame) -> Iterator[str]:
     for where in (HOME, ELSEWHERE):
         yield from _performance(part["performance"], where, part["classes"])
         yield from _classes(part["classes"], where)
+        yield from _class_networks(part["class networks"], where)
     yield from _by_scanner(part["drop"], "**The drop**: MAE elsewhere minus MAE at home, mg/cm³ (other people):")
     yield from _gains(part["gain"])
     yield from _recalibration(part["recalibration"], part["recalibration change"])
@@ -124,6 +125,21 @@ def _classes(rows: pd.DataFrame, where: str) -> Iterator[str]:
         cells = [_cell(own[(own["class"] == group) & (own["metric"] == metric)]) for group, metric in CLASSES]
         yield f"| {model} | {' | '.join(cells)} |"
     cells = [_source(SOURCE_SET[where], metric) for _, metric in CLASSES.values()]
+    yield f"| *source, {SOURCE_SET[where]}, real patients* | {' | '.join(cells)} |"
+    yield ""
+
+
+def _class_networks(rows: pd.DataFrame, where: str) -> Iterator[str]:
+    part = rows[rows["where"] == where]
+    yield "The same classes by networks trained for them: one says density and class, one the class alone:"
+    yield ""
+    yield from _head("class from", [*(name for name, _ in CLASSES.values()), "macro AUC"])
+    for source in dict.fromkeys(part["model"]):
+        own, signed = part[part["model"] == source], "-" in source
+        keys = [*CLASSES, ("macro", "auroc")]
+        cells = [_cell(own[(own["class"] == group) & (own["metric"] == name)], signed=signed) for group, name in keys]
+        yield f"| {source} | {' | '.join(cells)} |"
+    cells = [_source(SOURCE_SET[where], metric) for metric in (*(key for _, key in CLASSES.values()), "auroc")]
     yield f"| *source, {SOURCE_SET[where]}, real patients* | {' | '.join(cells)} |"
     yield ""
 
