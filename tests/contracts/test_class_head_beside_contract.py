@@ -12,8 +12,9 @@ SHARES = (0.5, 0.3, 0.2)
 SHAPES = {"test_resnet": (1, 64, 64), "densenet_small_3d": (8, 32, 32)}
 KINDS = [
     (fusion, backbone, head)
-    for fusion in FUSIONS
-    for backbone, head in (("test_resnet", "classes"), ("test_resnet", "ordinal"), ("densenet_small_3d", "ordinal"))
+    for fusion, kind in FUSIONS.items()
+    for backbone, head in (("test_resnet", "classes"), ("densenet_small_3d", "ordinal"))
+    if kind.uses_image or backbone == "test_resnet"
 ]
 
 

@@ -36,6 +36,7 @@ from xattn_bmd.config import AugmentConfig, ImageConfig, from_dict, to_dict
 from xattn_bmd.errors import CohortError, ConfigError, FoldPlanError, RunError
 from xattn_bmd.metrics.crossfit import calibration_rows
 from xattn_bmd.training.fits.fit import fit_job
+from xattn_bmd.training.runs.estimator_file import load_estimator
 from xattn_bmd.training.study import Job, Study
 from xattn_bmd.training.workers.job_keys import study_inputs
 from xattn_bmd.training.workers.jobs import SharedStudy, fit_files
@@ -86,8 +87,10 @@ def test_class_heads_speak_out_of_fold_beside_the_predictions(run):
     np.testing.assert_allclose(said[CHANCES].sum(axis=1), 1.0, atol=1e-6)
     assert said["prediction"].tolist() == np.array(NAMES)[said[CHANCES].to_numpy().argmax(axis=1)].tolist()
     assert said[CHANCES].nunique().min() > 48
-    history = pd.read_csv(run.folder / "concat" / "repeat_00" / "fold_00" / "history.csv")
+    fold = run.folder / "concat" / "repeat_00" / "fold_00"
+    history = pd.read_csv(fold / "history.csv")
     assert {"train_loss", "train_class_loss", "val_class_loss"} < set(history)
+    assert load_estimator(fold).record["epoch"] == int(history["val_loss"].idxmin())
 
 
 def test_the_table_sets_both_ways_side_by_side_as_scikit_learn_scores_them(run):
@@ -95,11 +98,10 @@ def test_the_table_sets_both_ways_side_by_side_as_scikit_learn_scores_them(run):
     said, own = (each[each["model"] == "concat"] for each in (run.class_predictions, run.predictions))
     called = classes_of(own["prediction"])
     assert found["concat", "density", "all", "accuracy"] == pytest.approx(accuracy_score(said["target"], called))
-    head = found["concat", "class head"]
-    assert head["macro", "sensitivity"] == pytest.approx(
-        recall_score(said["target"], said["prediction"], average="macro")
-    )
-    assert head["macro", "auroc"] == pytest.approx(roc_auc_score(said["target"], said[CHANCES], multi_class="ovr"))
+    head, recall = ("concat", "class head", "macro"), recall_score(said["target"], said["prediction"], average="macro")
+    assert found[(*head, "sensitivity")] == pytest.approx(recall)
+    area = roc_auc_score(said["target"], said[CHANCES], multi_class="ovr")
+    assert found[(*head, "auroc")] == pytest.approx(area)
     calibration = calibration_rows(run.calibration)
     again = class_heads_table(run.predictions, run.class_predictions, NECK, calibration=calibration)
     stored = run.class_heads()

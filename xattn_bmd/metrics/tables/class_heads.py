@@ -17,7 +17,7 @@ from xattn_bmd.bone.reference import Reference
 from xattn_bmd.bone.tscore import WHO_THRESHOLDS
 from xattn_bmd.metrics.calibration import Recalibration
 from xattn_bmd.metrics.class_checks import probability_columns
-from xattn_bmd.metrics.class_predictions import class_grid
+from xattn_bmd.metrics.class_predictions import CLASS_PREDICTION_COLUMNS, class_grid, validate_class_predictions
 from xattn_bmd.metrics.classification import who_codes
 from xattn_bmd.metrics.confusion import ALL, MACRO
 from xattn_bmd.metrics.crossfit import Calibration
@@ -122,8 +122,9 @@ def _model_rows(
 ) -> Iterator[dict[str, Any]]:
     import pandas as pd
 
-    both = pd.concat([by_density.assign(model=BY_DENSITY), said.assign(model=BY_HEAD)], ignore_index=True)
-    grid = class_grid(both[[name for name in said.columns if name in both.columns]], classes=names)
+    heads = validate_class_predictions(said, classes=names)
+    both = pd.concat([by_density.assign(model=BY_DENSITY), heads.assign(model=BY_HEAD)], ignore_index=True)
+    grid = class_grid(both[[*CLASS_PREDICTION_COLUMNS, "prediction", *probability_columns(names)]], classes=names)
     draws = patient_draws(grid.n_patients, seed=seed, replicates=replicates)
     for source in (BY_DENSITY, BY_HEAD):
         for row in class_rows(grid, source, draws):
