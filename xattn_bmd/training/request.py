@@ -179,10 +179,10 @@ def check_classes(cohort: Cohort, plan: FoldPlan, config: CompareConfig) -> None
     Raises:
         FoldPlanError: naming fold and class.
     """
-    classes, places, way_out = cohort.roles.classes, cohort.targets, "join classes"
+    classes, places, way_out = cohort.roles.classes, cohort.targets.tolist(), "join classes"
     if has_class_heads(config):
         reference = get_reference(reference_of(config))
-        classes, places = class_names(reference), who_codes(cohort.targets, reference=reference)
+        classes, places = class_names(reference), who_codes(cohort.targets, reference=reference).tolist()
         way_out = "set model.class_head to 'none'"
     place = dict(zip(cohort.radiograph_ids, places, strict=True))
     for repeat in range(plan.repeats):
