@@ -35,6 +35,7 @@ from xattn_bmd.bone.qct import qct_class
 from xattn_bmd.config import AugmentConfig, ImageConfig, from_dict, to_dict
 from xattn_bmd.errors import CohortError, ConfigError, FoldPlanError, RunError
 from xattn_bmd.metrics.crossfit import calibration_rows
+from xattn_bmd.report.class_text import class_heads_text
 from xattn_bmd.training.fits.fit import fit_job
 from xattn_bmd.training.runs.estimator_file import load_estimator
 from xattn_bmd.training.study import Job, Study
@@ -102,6 +103,9 @@ def test_the_table_sets_both_ways_side_by_side_as_scikit_learn_scores_them(run):
     assert found[(*head, "sensitivity")] == pytest.approx(recall)
     area = roc_auc_score(said["target"], said[CHANCES], multi_class="ovr")
     assert found[(*head, "auroc")] == pytest.approx(area)
+    shown = class_heads_text(run.class_heads()).splitlines()
+    assert shown[2].startswith("concat: density") and f"{accuracy_score(said['target'], called):.3f}" in shown[2]
+    assert shown[4].startswith("concat: class head - density") and len(shown) == 2 + 2 * 3
     calibration = calibration_rows(run.calibration)
     again = class_heads_table(run.predictions, run.class_predictions, NECK, calibration=calibration)
     stored = run.class_heads()
@@ -201,7 +205,7 @@ def test_the_trained_loss_is_the_sum_of_both_counted_by_hand(cohort):
     module = DensityModule(network, config=training, reference=NECK).train()
     module._trainer = SimpleNamespace(is_last_batch=False, world_size=1)
     batch = data.batch(torch.arange(12))
-    total = float(module.training_step(batch, 0))
+    total = float(module.training_step(batch, 0).detach())
     said = network(batch.image, batch.variables)
     error = np.abs(said.density.detach().numpy() - batch.target.numpy())
     density = np.where(error < 0.05, error**2 / 0.1, error - 0.025).mean()
@@ -209,9 +213,18 @@ def test_the_trained_loss_is_the_sum_of_both_counted_by_hand(cohort):
     chances = said.class_log_probabilities.exp().detach().numpy()[np.arange(12), places]
     assert len(set(places)) == 3
     assert total == pytest.approx(density + 3.0 * 0.1 * -np.log(chances).mean(), rel=1e-5)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+    for _ in range(80):
+        optimiser.zero_grad()
+        module.training_step(batch, 0).backward()
+        optimiser.step()
+    after = network(batch.image, batch.variables)
+    assert after.class_log_probabilities.argmax(dim=1).tolist() == places
+    assert float((after.density - batch.target).abs().mean()) < 0.3 * error.mean()
 
 
-def test_masks_seeds_and_learned_weights_go_with_it(table, tmp_path):
+def test_masks_seeds_and_learned_weights_go_with_it(tmp_path):
+    table = spread(write_cohort(tmp_path / "small", n=32))
     cohort = Cohort.from_csv(table, masks=draw_masks(table, tmp_path / "masks"))
     model = replace(HEAD, class_head="ordinal", mask_head="unet", mask_width=4)
     training = replace(ONCE, seeds=2, task_weights="uncertainty", test_views=2)
@@ -219,12 +232,12 @@ def test_masks_seeds_and_learned_weights_go_with_it(table, tmp_path):
     run = compare(cohort, out=tmp_path / "RUN", config=config, progress=False)
     history = pd.read_csv(run.folder / "image_only" / "repeat_00" / "fold_00" / "history.csv")
     assert {"train_mask_loss", "train_class_loss"} < set(history)
-    assert run.masks is not None and len(run.class_predictions) == 48
+    assert run.masks is not None and len(run.class_predictions) == 32
     predictor = Predictor.from_run(run, "image_only")
     found, each = predictor.predict(cohort), predictor.estimate_folds(cohort).classes
     said, place = run.class_predictions.iloc[0], cohort.radiograph_ids.index(run.class_predictions["radiograph_id"][0])
     np.testing.assert_allclose(each[said["fold"], place], said[CHANCES].astype(float), atol=1e-5)
-    assert len(found) == 48 and set(run.class_heads()["classes_from"]) >= {"density", "class head"}
+    assert len(found) == 32 and set(run.class_heads()["classes_from"]) >= {"density", "class head"}
 
 
 def test_volumes_have_the_classes_of_qct(tmp_path):
