@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from xattn_bmd.metrics.screening import screening as screening
     from xattn_bmd.metrics.surface import surface_distance as surface_distance
     from xattn_bmd.metrics.tables.class_comparisons import class_comparisons_table as class_comparisons_table
+    from xattn_bmd.metrics.tables.class_heads import class_heads_table as class_heads_table
     from xattn_bmd.metrics.tables.class_metrics import class_metrics_table as class_metrics_table
     from xattn_bmd.metrics.tables.detection import detection_table as detection_table
     from xattn_bmd.metrics.tables.patient_decision import patient_decision_table as patient_decision_table
@@ -76,7 +77,7 @@ if TYPE_CHECKING:
     from xattn_bmd.simulate.ct.cohort import simulate_ct as simulate_ct
     from xattn_bmd.simulate.subjects import draw_hips as draw_hips
     from xattn_bmd.training.crossval import compare as compare
-    from xattn_bmd.training.external import Evaluation as Evaluation
+    from xattn_bmd.training.evaluation import Evaluation as Evaluation
     from xattn_bmd.training.external import evaluate as evaluate
     from xattn_bmd.training.fits.module import DensityModule as DensityModule
     from xattn_bmd.training.fits.networks import loss_weights as loss_weights
@@ -93,7 +94,7 @@ _HOMES = {
     "CropStage": "localise.crops.stage",
     "DensityModule": "training.fits.module",
     "ENSEMBLE_MEMBERS": "config",
-    "Evaluation": "training.external",
+    "Evaluation": "training.evaluation",
     "Explanation": "explanation.result",
     "FoldPlan": "data.folds",
     "HeatByZone": "explanation.body.heat_by_zone",
@@ -112,6 +113,7 @@ _HOMES = {
     "XattnBmdError": "errors",
     "build_network": "models.network",
     "class_comparisons_table": "metrics.tables.class_comparisons",
+    "class_heads_table": "metrics.tables.class_heads",
     "class_heat": "explanation.class_heat",
     "class_metrics_table": "metrics.tables.class_metrics",
     "compare": "training.crossval",

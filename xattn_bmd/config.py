@@ -11,6 +11,7 @@ from xattn_bmd.config_image import AugmentConfig as AugmentConfig
 from xattn_bmd.config_image import ImageConfig as ImageConfig
 from xattn_bmd.config_image import check_volume_settings
 from xattn_bmd.config_losses import HEAD_LOSSES as HEAD_LOSSES
+from xattn_bmd.config_losses import ClassHeadName as ClassHeadName
 from xattn_bmd.config_losses import HeadName as HeadName
 from xattn_bmd.config_losses import LossName as LossName
 from xattn_bmd.config_losses import Weighting as Weighting
@@ -18,12 +19,13 @@ from xattn_bmd.config_losses import check_head_loss as check_head_loss
 from xattn_bmd.config_masks import MaskHeadName as MaskHeadName
 from xattn_bmd.config_masks import TaskWeights as TaskWeights
 from xattn_bmd.config_masks import check_mask_settings
+from xattn_bmd.config_model import Freeze as Freeze
+from xattn_bmd.config_model import ModelConfig as ModelConfig
 from xattn_bmd.config_values import build, plain, yaml_mapping
 from xattn_bmd.errors import ConfigError
 
 Protocol = Literal["nested", "paper"]
 Preset = Literal["quick", "paper", "ct_quick"]
-Freeze = Literal["none", "layer3", "trunk"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 Averaging = Literal["none", "swa", "ema"]
 
@@ -38,58 +40,6 @@ begin with random weights unless the settings name others.
 """
 
 DEMO_MODELS = ("xattn", "concat", "image_only", "metadata_only", "ridge", "boosted_trees")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelConfig:
-    """Size of the networks; every fusion of a comparison gets the same one.
-
-    ``key_value_updater`` and ``layer_weight`` switch off a part of cross-attention, to see what it is worth; ``xattn``,
-    its halves ``image_to_record`` and ``record_to_image``, and ``residual_xattn`` read them, no other fusion does.
-
-    Attributes:
-        backbone: name of a timm model, which sees each slice of a CT volume (2.5-D), or ``"densenet121_3d"`` or the
-            small ``"densenet_small_3d"``, which see the volume (extra ``ct``).
-        weights: ``"none"``, ``"pretrained"`` (ImageNet; the extra of that name), ``"bone"`` (the bone encoder of this
-            package, pretrained on simulated hips; for ``tf_efficientnet_lite0``), ``"hub"`` (timm's hub, needs to be
-            online) or the path of a ``.safetensors`` file.
-        freeze: ``"trunk"`` keeps the backbone's weights as they were loaded and trains what follows it; ``"layer3"``
-            trains its last stage too (``layer4`` of a ResNet).
-        width: token width ``D``.
-        layers: cross-attention layers ``L``.
-        heads: attention heads ``H``.
-        dropout: dropout rate in fusion and head.
-        head: ``"point"`` (density alone), ``"gaussian"`` (mean and SD; needs the loss ``gaussian_nll``) or
-            ``"quantile"`` (5, 50 and 95 %; needs the loss ``pinball``); for classes ``"classes"`` (their
-            probabilities) or ``"ordinal"`` (the same along one ordered score).
-        key_value_updater: False makes keys and values anew from each layer's tokens; nothing is kept between layers.
-        layer_weight: False reads the last layer alone in place of a learned mixture of all layers.
-        image_dropout: share of the training radiographs whose picture is withheld, drawn anew in every epoch.  Above 0
-            a learned token stands for a missing picture, and the model predicts from the record alone too.
-        record_dropout: share whose whole record is withheld; above 0 the model predicts from the picture alone too.  A
-            model of one input loses neither.
-        variable_dropout: share of the clinical variables that are withheld, each for itself.
-        mask_head: ``"unet"`` gives every model that sees the picture a U-Net decoder, which learns to segment the
-            cohort's masks (clavicle, femoral neck) on the encoder that also feeds the fusion; ``"none"`` is the
-            single-task twin.
-        mask_width: channels of the decoder at full resolution; they double with every step down.
-    """
-
-    backbone: str = "resnet34"
-    weights: str = "none"
-    freeze: Freeze = "none"
-    width: int = 128
-    layers: int = 3
-    heads: int = 4
-    dropout: float = 0.1
-    head: HeadName = "point"
-    key_value_updater: bool = True
-    layer_weight: bool = True
-    image_dropout: float = 0.0
-    record_dropout: float = 0.0
-    variable_dropout: float = 0.0
-    mask_head: MaskHeadName = "none"
-    mask_width: int = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +72,9 @@ class TrainingConfig:
         test_views: views of a picture whose predictions are averaged: :func:`~xattn_bmd.data.views.prediction_views`.
         mask_weight: weight of the mask loss (Dice + cross-entropy, about 1.4 at first) beside the density loss (about
             0.1); read with a mask head.
-        task_weights: ``"fixed"`` keeps that weight, ``"uncertainty"`` begins with it and learns the weights of both
+        class_weight: weight of the class loss beside the density loss; 1 makes the two about alike at first, whatever
+            the unit of the density (:data:`~xattn_bmd.losses.joint.FIRST_DENSITY_LOSS`); read with a class head.
+        task_weights: ``"fixed"`` keeps these weights, ``"uncertainty"`` begins with them and learns the weights of all
             losses (Kendall 2018).
     """
 
@@ -145,6 +97,7 @@ class TrainingConfig:
     averaged_epochs: int = 5
     test_views: int = 1
     mask_weight: float = 0.1
+    class_weight: float = 1.0
     task_weights: TaskWeights = "fixed"
 
 
@@ -219,6 +172,8 @@ class CompareConfig:
         check_mask_settings(
             model.mask_head, model.mask_width, training.mask_weight, training.task_weights, loss=training.loss
         )
+        one_of("model.class_head", model.class_head, get_args(ClassHeadName))
+        between("training.class_weight", training.class_weight, 0.0, 100.0)
         between("inner_fraction", self.inner_fraction, 0.0, 0.5)
         between("training.beta", training.beta, 0.0, 1000.0)
         between("training.learning_rate", training.learning_rate, 0.0, 1.0)

@@ -7,6 +7,7 @@ from typing import Literal
 from xattn_bmd.errors import ConfigError
 
 HeadName = Literal["point", "gaussian", "quantile", "classes", "ordinal"]
+ClassHeadName = Literal["none", "classes", "ordinal"]
 LossName = Literal[
     "weighted_smooth_l1",
     "smooth_l1",

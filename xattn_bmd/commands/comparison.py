@@ -157,7 +157,7 @@ def _print_run(run: Run) -> None:
     from xattn_bmd.models.fusions.named import is_fusion
     from xattn_bmd.models.network import capacity_table
     from xattn_bmd.models.origin import bone_encoder_note
-    from xattn_bmd.report.class_text import class_comparison_text
+    from xattn_bmd.report.class_text import class_comparison_text, class_heads_text
     from xattn_bmd.report.tables import comparison_table
     from xattn_bmd.report.write import reports, write_report
     from xattn_bmd.training.registry import uses_images
@@ -168,6 +168,8 @@ def _print_run(run: Run) -> None:
         print(class_comparison_text(run.metrics(), run.comparisons(), **said))
     else:
         print(comparison_table(run.metrics(), run.screening(), run.comparisons(), **said))
+    if run.class_predictions is not None:
+        print(class_heads_text(run.class_heads()))
     sizes = capacity_table(run.config.model, fusions=filter(is_fusion, run.config.models))
     if sizes:
         print("parameters of the fusion part: " + ", ".join(f"{name} {size:,}" for name, size in sizes.items()))

@@ -86,7 +86,7 @@ def fit_class_weights(target_train: NDArray[np.float64], *, classes: int) -> Cla
     return ClassWeights(weight=tuple((len(target_train) / (classes * counts)).tolist()))
 
 
-def class_shares(target: NDArray[np.float64], *, classes: int) -> tuple[float, ...]:
+def class_shares(target: NDArray[np.float64] | NDArray[np.int64], *, classes: int) -> tuple[float, ...]:
     """Return the share of each class.
 
     Args:

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from xattn_bmd.config import ModelConfig
 from xattn_bmd.errors import ModelError
 from xattn_bmd.models.averaging import mean_estimate
-from xattn_bmd.models.fusion import Attention, Fusion, parameter_count
+from xattn_bmd.models.fusion import Attention, Fused, Fusion, parameter_count
 from xattn_bmd.models.fusions import FUSIONS
 from xattn_bmd.models.fusions.backbone_names import model_config
 from xattn_bmd.models.fusions.named import fusion_named
-from xattn_bmd.models.heads import Estimate, Head, build_head
+from xattn_bmd.models.heads import Estimate, Head, build_class_head, build_head
 from xattn_bmd.models.image import ImageEncoder
 from xattn_bmd.models.mask_head import UNetMaskHead
 from xattn_bmd.models.metadata import VariableEncoder
@@ -36,6 +36,7 @@ class Output(NamedTuple):
         quantiles: ``(B, 3)`` g/cm², 5, 50 and 95 % of a quantile head, or None.
         mask: ``(B, 1, H, W)`` logits of a mask head that was asked for them, or None.
         log_probabilities: ``(B, K)`` of a head of classes, or None.
+        class_log_probabilities: ``(B, 3)`` of a class head beside that of the density, or None.
     """
 
     density: Tensor
@@ -44,6 +45,7 @@ class Output(NamedTuple):
     quantiles: Tensor | None = None
     mask: Tensor | None = None
     log_probabilities: Tensor | None = None
+    class_log_probabilities: Tensor | None = None
 
 
 class FusionNetwork(nn.Module):
@@ -59,7 +61,8 @@ class FusionNetwork(nn.Module):
         stand_in: whether a learned token ``(D,)``, the same at every patch, stands for the image where there is none.
 
     Attributes:
-        mask_head: the trunk's maps → logits of a mask; None for a network of one task.
+        mask_head: the trunk's maps → logits of a mask; None for a network without one.
+        class_head: ``(B, D)`` → the classes of the density, beside ``head``; None for a network without one.
     """
 
     stand_in: nn.Parameter | None
@@ -80,6 +83,7 @@ class FusionNetwork(nn.Module):
         self.head = head
         self.register_parameter("stand_in", nn.Parameter(0.5 * torch.randn(fusion.width)) if stand_in else None)
         self.mask_head: UNetMaskHead | None = None
+        self.class_head: Head | None = None
 
     def forward(
         self,
@@ -115,11 +119,9 @@ class FusionNetwork(nn.Module):
             image_BPD = torch.where(no_image[:, None, None], self._known_stand_in().to(image_BPD), image_BPD)
         variables_BVD = None if self.variable_encoder is None else self.variable_encoder(variables)
         fused = self.fusion(image_BPD, variables_BVD)
-        estimate: Estimate = self.head(fused.vector)
-        if fused.second is not None:
-            estimate = mean_estimate(estimate, self.head(fused.second))
-        density_B, sd_B, quantiles_B3, log_BK = estimate
-        return Output(density_B, fused.attention, sd_B, quantiles_B3, mask_B1HW, log_BK)
+        density_B, sd_B, quantiles_B3, log_BK = _read(self.head, fused)
+        class_log_B3 = None if self.class_head is None else _read(self.class_head, fused).log_probabilities
+        return Output(density_B, fused.attention, sd_B, quantiles_B3, mask_B1HW, log_BK, class_log_B3)
 
     def segment(self, image: Tensor) -> Tensor:
         """Return the probability ``(B, 1, H, W)`` that each pixel of some images lies inside the mask.
@@ -176,7 +178,8 @@ def build_network(
         config: backbone, sizes and head.
         target_mean: mean density of the training folds, g/cm²; not read by a head of classes.
         target_sd: standard deviation of the density of the training folds, g/cm²; as the mean.
-        class_shares: share of each class in the training folds, in the order of the classes; read by a head of classes.
+        class_shares: share of each class in the training folds, in the order of the classes; read by a head of classes,
+            and by a class head beside that of a density.
         weights_follow: True where the caller loads all weights afterwards, so that a frozen trunk may be new.
 
     Raises:
@@ -214,8 +217,9 @@ def build_network(
         head=head,
         stand_in=kind.uses_image and kind.uses_variables and config.image_dropout > 0,
     )
-    # made last: the twin without one begins with the same weights
+    # made last: the twin without them begins with the same weights
     network.mask_head = _mask_head(image_encoder, config)
+    network.class_head = build_class_head(config, class_shares=class_shares)
     return network
 
 
@@ -285,6 +289,12 @@ def _mask_head(encoder: ImageEncoder | None, config: ModelConfig) -> UNetMaskHea
             "model, or model.mask_head='none'."
         )
     return UNetMaskHead(encoder.trunk, backbone=config.backbone, width=config.mask_width)
+
+
+def _read(head: Head, fused: Fused) -> Estimate:
+    """Return what a head says of the fused vector, or the mean of what it says of two."""
+    estimate: Estimate = head(fused.vector)
+    return estimate if fused.second is None else mean_estimate(estimate, head(fused.second))
 
 
 def _given(image: Tensor | None) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from xattn_bmd.metrics.confusion import ALL, MACRO
+from xattn_bmd.metrics.tables.class_heads import DIFFERENCE
 from xattn_bmd.report.tables import OPTIMISTIC, UNDEFINED
 
 if TYPE_CHECKING:
@@ -59,6 +60,21 @@ def class_comparison_text(
         what = SHOWN[str(row["class"]), str(row["metric"])]
         change, p = _cell(row, "difference", sign="+"), f"p = {row['p']:.3f}, Holm {row['p_holm']:.3f}"
         lines.append(f"{row['model_a']} - {row['model_b']}: {what} {change}, {p}")
+    return "\n".join(lines) + "\n"
+
+
+def class_heads_text(table: pd.DataFrame) -> str:
+    """Return the classes by density and by class head as text, one line for each way and one for their difference.
+
+    Args:
+        table: from :func:`xattn_bmd.metrics.tables.class_heads.class_heads_table`.
+    """
+    lines = ["classes of the density, called by the predicted density or by the class head:"]
+    lines.append(_line("model", list(SHOWN.values())))
+    for (model, source), rows in table.groupby(["model", "classes_from"], sort=False):
+        found = {(str(row["class"]), str(row["metric"])): row for row in rows.to_dict("records")}
+        sign = "+" if source == DIFFERENCE else ""
+        lines.append(_line(f"{model}: {source}", [_cell(found[key], sign=sign) for key in SHOWN]))
     return "\n".join(lines) + "\n"
 
 

@@ -109,7 +109,7 @@ def compare(
     check_request(cohort, settings, workers=workers if scheduler is None else 2)
     plan = plan or _make_plan(cohort, settings)
     plan.check_fits(cohort)
-    check_classes(cohort, plan, protocol=settings.protocol)
+    check_classes(cohort, plan, settings)
     check_networks(cohort, settings)
     folder = Path(cache) if cache else default_cache_folder()
     needs_images = any(uses_images(name) for name in settings.models)

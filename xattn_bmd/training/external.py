@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +20,12 @@ from xattn_bmd.data.cache_folder import default_cache_folder
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.roles import ClassRole
 from xattn_bmd.errors import RunError
-from xattn_bmd.metrics.class_predictions import read_class_predictions
-from xattn_bmd.metrics.predictions import read_predictions
 from xattn_bmd.metrics.tables.comparisons import comparisons_table
 from xattn_bmd.models.origin import NO_IMAGES
-from xattn_bmd.report.write import write_report
 from xattn_bmd.training.environment import environment
+from xattn_bmd.training.evaluation import Evaluation as Evaluation
 from xattn_bmd.training.external_checks import check_cohort, check_predictors, refuse_pictures, require_same_inputs
+from xattn_bmd.training.external_class_heads import class_head_predictions, external_class_heads
 from xattn_bmd.training.external_classes import DROP, class_predictions, class_tables
 from xattn_bmd.training.external_drop import external_drop
 from xattn_bmd.training.external_tables import (
@@ -43,71 +40,12 @@ from xattn_bmd.training.external_tables import (
 from xattn_bmd.training.prediction.development import Development
 from xattn_bmd.training.prediction.fold_estimates import FoldEstimates
 from xattn_bmd.training.prediction.predictor import Predictor
-from xattn_bmd.training.runs.result_tables import CONFUSION
-from xattn_bmd.training.runs.run import COHORT, ENVIRONMENT, PREDICTIONS, RECORD
+from xattn_bmd.training.runs.result_tables import CLASS_HEADS
+from xattn_bmd.training.runs.run import CLASS_PREDICTIONS, COHORT, ENVIRONMENT, PREDICTIONS, RECORD
 from xattn_bmd.training.runs.run_record import cohort_facts, pictures_digest, record_table
 from xattn_bmd.types import PREDICTION_COLUMNS, UNIT_COLUMN
 
 REPLICATES = 2000
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A finished external validation.
-
-    Attributes:
-        folder: where its tables lie.
-        simulated: whether the radiographs of either cohort are simulated.
-        classes: names of the classes; empty for a density.
-    """
-
-    folder: Path
-    simulated: bool
-    classes: tuple[str, ...] = ()
-
-    @cached_property
-    def predictions(self) -> pd.DataFrame:
-        """Estimates beside measured densities or true classes, one row per radiograph and model."""
-        if self.classes:
-            return read_class_predictions(self.folder / PREDICTIONS, classes=self.classes)
-        return read_predictions(self.folder / PREDICTIONS)
-
-    def metrics(self) -> pd.DataFrame:
-        """Regression metrics of every model, or metrics of each class, with patient-bootstrap 95 % intervals."""
-        return pd.read_csv(self.folder / "metrics.csv")
-
-    def screening(self) -> pd.DataFrame:
-        """Screening metrics at T = -1 and -2.5 of the reference that the predictor was developed with.
-
-        Raises:
-            RunError: if the predictors are of classes.
-        """
-        if self.classes:
-            raise RunError(
-                f"Screening cuts a density at a T-score, but {self.folder} is of the classes "
-                f"{', '.join(self.classes)}; ask for metrics() or confusion()."
-            )
-        return pd.read_csv(self.folder / "screening.csv")
-
-    def confusion(self) -> pd.DataFrame:
-        """Confusion matrix of every model: counts by true and predicted class.
-
-        Raises:
-            RunError: if the predictors are of a density.
-        """
-        if not self.classes:
-            raise RunError(
-                f"A confusion table is that of classes, but {self.folder} is of a density; ask for screening()."
-            )
-        return pd.read_csv(self.folder / CONFUSION)
-
-    def report(self) -> Path:
-        """Write ``report.html`` with internal beside external results, and ``report/`` with the same as files."""
-        return write_report(self.folder)
-
-    def drop(self) -> pd.DataFrame:
-        """Internal beside external: every metric in both cohorts, and its change with a 95 % interval."""
-        return pd.read_csv(self.folder / DROP)
 
 
 def evaluate(
@@ -132,8 +70,8 @@ def evaluate(
 
     Returns:
         The evaluation: predictions, metrics, screening, agreement, triage, decision curve, conformal, drop and
-        comparisons (of classes: predictions, metrics, confusion, drop and comparisons) as CSV, and what describes the
-        cohort and the machine.
+        comparisons (of classes: predictions, metrics, confusion, drop and comparisons; of models with a class head also
+        its class predictions and class heads) as CSV, and what describes the cohort and the machine.
 
     Raises:
         CohortError: if the cohort has problems, lacks a density or has other classes, measures in another unit or with
@@ -161,11 +99,14 @@ def evaluate(
         refuse_pictures(one, pictures)
     simulated = cohort.roles.simulated or any(one.simulated for one in predictors)
     tables = _tables(predictors, cohort, estimates, seed=seed, replicates=replicates)
+    said = class_head_predictions(cohort, estimates, reference=predictors[0].reference)
     with atomic_folder(target) as folder:
         for name, table in tables.items():
             labelled = table.assign(validation="external", simulated=simulated)
             labelled.to_csv(folder / name, index=False)
         _predictions(cohort, estimates).to_csv(folder / PREDICTIONS, index=False)
+        if said is not None:
+            said.to_csv(folder / CLASS_PREDICTIONS, index=False)
         record_table(cohort).to_csv(folder / RECORD, index=False)
         (folder / COHORT).write_text(_json(_description(predictors, cohort, estimates)))
         (folder / ENVIRONMENT).write_text(_json(environment(image_encoder=_image_encoders(predictors))))
@@ -194,7 +135,7 @@ def _density_tables(
     against = "concat" if "concat" in carried else predictors[0].model
     metrics = external_metrics(predictions, seed=seed, replicates=replicates)
     screening = external_screening(predictions, reference, carried, seed=seed, replicates=replicates)
-    return {
+    tables = {
         "metrics.csv": metrics,
         "screening.csv": screening,
         "agreement.csv": external_agreement(predictions, carried, seed=seed, replicates=replicates),
@@ -208,6 +149,12 @@ def _density_tables(
         ),
         DROP: external_drop([metrics, screening], {model: one.development for model, one in carried.items()}),
     }
+    said = class_head_predictions(cohort, estimates, reference=reference.name)
+    if said is not None:
+        tables[CLASS_HEADS] = external_class_heads(
+            predictions, said, reference, carried, seed=seed, replicates=replicates
+        )
+    return tables
 
 
 def _predictions(cohort: Cohort, estimates: dict[str, FoldEstimates]) -> pd.DataFrame:

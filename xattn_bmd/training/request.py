@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 
+from xattn_bmd.bone.density_classes import class_names
 from xattn_bmd.bone.reference import QCT_SPINE, Unit, get_reference
 from xattn_bmd.config import CompareConfig, Protocol
 from xattn_bmd.data.checks.flip import check_flip
@@ -16,6 +17,7 @@ from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.data.target_roles import ClassRole
 from xattn_bmd.data.variables import VariableEncoder
 from xattn_bmd.errors import CohortError, ConfigError, FoldPlanError, ModelError
+from xattn_bmd.metrics.classification import who_codes
 from xattn_bmd.models.fusion import Fusion
 from xattn_bmd.models.fusions.named import fusion_name, is_fusion
 from xattn_bmd.models.network import build_network
@@ -26,6 +28,7 @@ from xattn_bmd.training.fits.stacking import members_of
 from xattn_bmd.training.fits.tabular import TABULAR
 from xattn_bmd.training.fits.trainer import check_devices
 from xattn_bmd.training.registry import check_models, uses_images
+from xattn_bmd.training.runs.result_tables import has_class_heads
 from xattn_bmd.training.study import reference_of
 from xattn_bmd.training.target_settings import settled_target
 from xattn_bmd.types import Variables
@@ -165,21 +168,31 @@ def _check_image_model(cohort: Cohort, config: CompareConfig) -> None:
         )
 
 
-def check_classes(cohort: Cohort, plan: FoldPlan, *, protocol: Protocol) -> None:
-    """Refuse a plan of which a training part lacks a class: nothing there could learn it.
+def check_classes(cohort: Cohort, plan: FoldPlan, config: CompareConfig) -> None:
+    """Refuse a plan of which a training part lacks a class, of the target or of a class head: nothing could learn it.
+
+    Args:
+        cohort: radiographs with densities or classes.
+        plan: the folds.
+        config: settled settings.
 
     Raises:
         FoldPlanError: naming fold and class.
     """
-    place = dict(zip(cohort.radiograph_ids, cohort.targets, strict=True))
+    classes, places, way_out = cohort.roles.classes, cohort.targets.tolist(), "join classes"
+    if has_class_heads(config):
+        reference = get_reference(reference_of(config))
+        classes, places = class_names(reference), who_codes(cohort.targets, reference=reference).tolist()
+        way_out = "set model.class_head to 'none'"
+    place = dict(zip(cohort.radiograph_ids, places, strict=True))
     for repeat in range(plan.repeats):
         for fold in range(plan.folds):
-            met = {place[name] for name in plan.split(repeat, fold, protocol).train}
-            for code, name in enumerate(cohort.roles.classes):
+            met = {place[name] for name in plan.split(repeat, fold, config.protocol).train}
+            for code, name in enumerate(classes):
                 if code not in met:
                     raise FoldPlanError(
                         f"Every training part holds radiographs of each class, but that of repeat {repeat}, fold "
-                        f"{fold} has none that is {name!r}; use fewer folds, or join classes."
+                        f"{fold} has none that is {name!r}; use fewer folds, or {way_out}."
                     )
 
 

@@ -50,6 +50,11 @@ def _for_classes(config: CompareConfig, target: ClassRole) -> CompareConfig:
             f"The target {target.column} is a class, so model.head is {' or '.join(CLASS_HEAD_NAMES)}, but {head!r} "
             f"with training.loss={loss!r} was given; leave both out, or name a head of classes and its loss."
         )
+    if config.model.class_head != "none":
+        raise ConfigError(
+            f"A class head beside the density's learns the classes of a density, but the target {target.column} is a "
+            f"class already and model.class_head={config.model.class_head!r} was given; set class_head to 'none'."
+        )
     _check_order(head, target)
     weighting = "none" if weighting == _WEIGHTING else weighting
     if weighting == "label_density":

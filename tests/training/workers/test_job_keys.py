@@ -94,6 +94,8 @@ def test_a_fit_that_was_stored_before_later_settings_came_keeps_its_key(study):
         {"model": {"mask_head": "unet"}},
         {"model": {"mask_width": 8}},
         {"training": {"mask_weight": 0.2}},
+        {"model": {"class_head": "ordinal"}},
+        {"training": {"class_weight": 2.0}},
         {"training": {"task_weights": "uncertainty"}},
     ],
 )

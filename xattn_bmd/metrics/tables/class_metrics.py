@@ -75,7 +75,7 @@ def class_metrics_table(
     """
     grid = class_grid(predictions, classes=classes)
     draws = patient_draws(grid.n_patients, seed=seed, replicates=replicates)
-    rows = [row for model in grid.predictions for row in _rows(grid, model, draws)]
+    rows = [row for model in grid.predictions for row in class_rows(grid, model, draws)]
     table = frame(rows, CLASS_METRICS_COLUMNS)
     return table if ordered else table[table["metric"] != "weighted_kappa"].reset_index(drop=True)
 
@@ -99,7 +99,8 @@ def _drawn_cells(grid: ClassGrid, model: str, draws: Draws) -> NDArray[np.float6
     return sums_of_draws(cells.mean(axis=0), draws, grid.patients)
 
 
-def _rows(grid: ClassGrid, model: str, draws: Draws) -> Iterator[dict[str, Any]]:
+def class_rows(grid: ClassGrid, model: str, draws: Draws) -> Iterator[dict[str, Any]]:
+    """Yield the rows of :func:`class_metrics_table` of one model; arguments as above."""
     reasons = undefined_class_rates(_drawn_cells(grid, model, draws)[0], classes=grid.classes)
     found = class_statistics(grid, model, draws)
     shared = {"model": model, "n": len(grid.target), "patients": grid.n_patients}

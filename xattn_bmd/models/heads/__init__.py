@@ -20,6 +20,9 @@ HEADS: dict[HeadName, type[ScaledHead]] = {kind.name: kind for kind in (DensityH
 CLASS_HEADS: dict[HeadName, type[SoftmaxHead | OrdinalHead]] = {kind.name: kind for kind in (SoftmaxHead, OrdinalHead)}
 """Heads of classes."""
 
+DENSITY_CLASSES = 3
+"""Classes of a density: normal, low or osteopenia, osteoporosis."""
+
 
 def build_head(config: ModelConfig, *, target_mean: float, target_sd: float, class_shares: Sequence[float]) -> Head:
     """Return a new head; its weights follow torch's current seed.
@@ -40,6 +43,23 @@ def build_head(config: ModelConfig, *, target_mean: float, target_sd: float, cla
     if config.head in CLASS_HEADS:
         return CLASS_HEADS[config.head](width=config.width, dropout=config.dropout, shares=class_shares)
     return HEADS[config.head](width=config.width, dropout=config.dropout, target_mean=target_mean, target_sd=target_sd)
+
+
+def build_class_head(config: ModelConfig, *, class_shares: Sequence[float]) -> Head | None:
+    """Return a new head of the classes of the density, beside the head of the density itself; None without one.
+
+    Args:
+        config: its name, width and dropout.
+        class_shares: share of each class in the training folds; even where none are given.
+
+    Example:
+        >>> build_class_head(ModelConfig(class_head="ordinal"), class_shares=(0.6, 0.3, 0.1)).name
+        'ordinal'
+    """
+    if config.class_head == "none":
+        return None
+    shares = class_shares or (1.0,) * DENSITY_CLASSES
+    return CLASS_HEADS[config.class_head](width=config.width, dropout=config.dropout, shares=shares)
 
 
 def scaled(head: Head) -> ScaledHead:

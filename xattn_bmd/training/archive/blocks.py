@@ -126,8 +126,8 @@ def _estimated(
 ) -> str:
     predictor = work.predictor
     block = None if pixels is None else picture_block(pixels, sides=cohort.sides, shape=predictor.image.shape)
-    each = predictor.ensemble.answers(cohort.table, *(block or (None, None)))
-    table = predictor.describe(names, each, inputs=seen, level=work.level)
+    said = predictor.ensemble.answers(cohort.table, *(block or (None, None)))
+    table = predictor.describe(names, said.each, inputs=seen, level=work.level, classes=said.classes)
     return table.to_csv(index=False, header=False, lineterminator="\n")
 
 

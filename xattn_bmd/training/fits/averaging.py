@@ -15,7 +15,7 @@ class Estimates(NamedTuple):
 
     Attributes:
         table: one row for each, in order: ``prediction``, then those of :data:`~xattn_bmd.types.HEAD_COLUMNS` that the
-            head gives, g/cm².
+            head gives, g/cm², then the probabilities of a class head.
         attention: ``(N, V)`` how much the image patches read from each clinical variable, mean over patches and heads,
             over layers by their weight; every row sums to 1.  None for a model whose image patches do not read.
     """
@@ -27,7 +27,7 @@ class Estimates(NamedTuple):
 def mean_estimates(each: Sequence[Estimates]) -> Estimates:
     """Return the mean of several estimates.
 
-    - prediction and quantiles: the mean; quantiles stay ascending.
+    - prediction, quantiles and probabilities of classes: the mean; quantiles stay ascending.
     - sd: that of the even mixture of the normal distributions, ``√(mean of s² + variance of the means)``, so that it
       grows where the estimates disagree (Lakshminarayanan et al. 2017, arXiv 1612.01474).
 

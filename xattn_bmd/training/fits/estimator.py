@@ -20,6 +20,7 @@ from xattn_bmd.data.variables import VariableEncoder
 from xattn_bmd.data.views import AS_IT_IS, View
 from xattn_bmd.data.withheld import Withheld, withhold
 from xattn_bmd.metrics.class_checks import probability_columns
+from xattn_bmd.models.heads import DENSITY_CLASSES
 from xattn_bmd.models.layout import channels_last
 from xattn_bmd.models.network import FusionNetwork, Output, build_network
 from xattn_bmd.training.device import torch_device
@@ -28,6 +29,9 @@ from xattn_bmd.training.fits.class_table import probability_table, with_likelies
 from xattn_bmd.training.fits.tabular import tabular_model
 from xattn_bmd.training.registry import uses_both, uses_images
 from xattn_bmd.types import HEAD_COLUMNS
+
+PLACE_COLUMNS = tuple(f"class_{place}" for place in range(DENSITY_CLASSES))
+"""Probability of each class of a class head, by the place of the class; the run's reference has their names."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,11 @@ class Estimator:
     def has_mask_head(self) -> bool:
         """Whether it segments the picture too."""
         return self.network is not None and self.network.mask_head != "none" and self.uses_images and not self.members
+
+    @property
+    def has_class_head(self) -> bool:
+        """Whether it says the class of the density too, by a head of its own."""
+        return self.network is not None and self.network.class_head != "none" and not self.members
 
     @property
     def may_withhold(self) -> tuple[Withheld, ...]:
@@ -234,4 +243,6 @@ def _columns(output: Output) -> pd.DataFrame:
         columns |= dict(zip(head_columns("gaussian"), [output.sd], strict=True))
     if output.quantiles is not None:
         columns |= dict(zip(head_columns("quantile"), output.quantiles.unbind(-1), strict=True))
+    if output.class_log_probabilities is not None:
+        columns |= dict(zip(PLACE_COLUMNS, output.class_log_probabilities.exp().unbind(-1), strict=True))
     return pd.DataFrame({name: value.float().cpu().numpy().astype(np.float64) for name, value in columns.items()})

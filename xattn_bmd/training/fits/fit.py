@@ -33,6 +33,8 @@ class FoldResult:
             :func:`~xattn_bmd.training.fits.fold_tables.withheld_table`; None for a model that was not trained so.
         masks: the masks found in the scored fold, :func:`~xattn_bmd.training.fits.found_masks.mask_table`; None for a
             model without a mask head.
+        classes: what the class head says of the scored fold,
+            :func:`~xattn_bmd.training.fits.class_table.class_table_columns`; None for a model without one.
     """
 
     estimator: Estimator
@@ -42,6 +44,7 @@ class FoldResult:
     attention: pd.DataFrame | None = None
     inputs: pd.DataFrame | None = None
     masks: pd.DataFrame | None = None
+    classes: pd.DataFrame | None = None
 
 
 def fit_job(job: Job, study: Study, *, on_epoch: Callable[[int], None] | None = None) -> FoldResult:
@@ -71,11 +74,11 @@ def _fitted(job: Job, study: Study, on_epoch: Callable[[int], None] | None) -> F
     else:
         trained = fit_networks(job, study, on_epoch)
     estimator, history, networks = trained
-    scored, attention = fold_tables(job, study, estimator, split.test, networks=networks)
+    scored, attention, classes = fold_tables(job, study, estimator, split.test, networks=networks)
     inputs = withheld_table(job, study, estimator, split.test, networks=networks)
     masks = mask_table(job, study, estimator, split.test, networks=networks)
-    if study.config.protocol == "paper" or study.cohort.roles.classes:
-        return FoldResult(estimator, scored, history=history, attention=attention, inputs=inputs, masks=masks)
-    held_out = without_validation(job, study, split, estimator) if job.model in TABULAR else estimator
-    calibration = fold_tables(job, study, held_out, split.validation, networks=networks).predictions
-    return FoldResult(estimator, scored, calibration, history, attention, inputs, masks)
+    calibration = None
+    if study.config.protocol != "paper" and not study.cohort.roles.classes:
+        held_out = without_validation(job, study, split, estimator) if job.model in TABULAR else estimator
+        calibration = fold_tables(job, study, held_out, split.validation, networks=networks).predictions
+    return FoldResult(estimator, scored, calibration, history, attention, inputs, masks, classes)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.config import CompareConfig
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.withheld import LEFT, Withheld
@@ -17,8 +18,9 @@ from xattn_bmd.metrics.class_checks import probability_columns
 from xattn_bmd.models.fusions.named import is_fusion
 from xattn_bmd.models.network import FusionNetwork
 from xattn_bmd.training.fits.averaging import Estimates
-from xattn_bmd.training.fits.estimator import Estimator, head_columns
-from xattn_bmd.training.study import Job, Study, rows_of, unit_of
+from xattn_bmd.training.fits.class_table import class_head_table, class_table_columns
+from xattn_bmd.training.fits.estimator import PLACE_COLUMNS, Estimator, head_columns
+from xattn_bmd.training.study import Job, Study, reference_of, rows_of, unit_of
 from xattn_bmd.types import PREDICTION_COLUMNS, UNIT_COLUMN
 
 ATTENTION_COLUMNS = ("model", "repeat", "fold", "variable", "attention", "n")
@@ -55,10 +57,13 @@ class FoldTables(NamedTuple):
     Attributes:
         predictions: :func:`table_columns`.
         attention: mean over the radiographs, :data:`ATTENTION_COLUMNS`; None for a model without any.
+        classes: what its class head says, :func:`~xattn_bmd.training.fits.class_table.class_table_columns`; None for
+            a model without one.
     """
 
     predictions: pd.DataFrame
     attention: pd.DataFrame | None
+    classes: pd.DataFrame | None
 
 
 def fold_tables(
@@ -84,7 +89,8 @@ def fold_tables(
     rows = rows_of(study.cohort, radiograph_ids)
     said = _said(job, study, estimator, rows, networks=networks)
     read = None if said.attention is None else _mean_attention(job, estimator, said.attention)
-    return FoldTables(_predictions(job, study, rows, said.table), read)
+    classes = _classes(job, study, rows, said.table) if estimator.has_class_head else None
+    return FoldTables(_predictions(job, study, rows, said.table), read, classes)
 
 
 def withheld_table(
@@ -146,18 +152,28 @@ def _said(
 
 def _predictions(job: Job, study: Study, rows: list[int], predicted: pd.DataFrame) -> pd.DataFrame:
     cohort = study.cohort
-    columns = {
+    shared = _shared(job, cohort, rows) | {"target": _measured(cohort, rows)}
+    table = pd.concat([pd.DataFrame(shared), predicted], axis=1)
+    table = table.assign(**{UNIT_COLUMN: unit_of(study.config)})
+    return table.reindex(columns=table_columns(study.config, classes=cohort.roles.classes))
+
+
+def _classes(job: Job, study: Study, rows: list[int], said: pd.DataFrame) -> pd.DataFrame:
+    """Return what a class head says beside the classes of the measured densities."""
+    reference = get_reference(reference_of(study.config))
+    table = class_head_table(said[list(PLACE_COLUMNS)].to_numpy(), study.cohort.targets[rows], reference=reference)
+    return table.assign(**_shared(job, study.cohort, rows))[class_table_columns(reference)]
+
+
+def _shared(job: Job, cohort: Cohort, rows: list[int]) -> dict[str, Any]:
+    return {
         "radiograph_id": [cohort.radiograph_ids[row] for row in rows],
         "patient_id": [cohort.patient_ids[row] for row in rows],
         "site": [cohort.sites[row] for row in rows],
         "model": job.model,
         "repeat": job.repeat,
         "fold": job.fold,
-        "target": _measured(cohort, rows),
     }
-    table = pd.concat([pd.DataFrame(columns), predicted], axis=1)
-    table = table.assign(**{UNIT_COLUMN: unit_of(study.config)})
-    return table.reindex(columns=table_columns(study.config, classes=cohort.roles.classes))
 
 
 def _measured(cohort: Cohort, rows: list[int]) -> NDArray[np.float64] | list[str]:

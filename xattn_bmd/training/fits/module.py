@@ -12,17 +12,17 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from xattn_bmd.bone.reference import Reference
 from xattn_bmd.config import TrainingConfig, check_head_loss
-from xattn_bmd.errors import ModelError
 from xattn_bmd.losses.balance import TaskBalance
 from xattn_bmd.losses.build import build_loss
 from xattn_bmd.losses.classes import ClassWeights
 from xattn_bmd.losses.density import DensityWeights
-from xattn_bmd.losses.mask import mask_loss
 from xattn_bmd.models.layout import channels_last
 from xattn_bmd.models.network import FusionNetwork, Output
 from xattn_bmd.training.fits.compiling import compile_network
 from xattn_bmd.training.fits.scores import answer, score
+from xattn_bmd.training.fits.side_tasks import SideTasks
 from xattn_bmd.types import Batch
 
 _FUSED = ("cpu", "cuda")
@@ -37,17 +37,18 @@ class DensityModule(pl.LightningModule):
     """Trains a fusion network on density in g/cm², or, with a head of classes, on classes.
 
     Logs, once an epoch: ``train_loss``, ``val_loss`` (the unweighted training loss of the target) and ``val_mae`` in
-    g/cm² (``val_accuracy`` for classes); with a mask head ``train_mask_loss`` and ``val_mask_loss`` too, and
-    ``train_loss`` is of the target alone.  The epoch is chosen by ``val_loss``, so by the target alone: twin and
-    multi-task network are chosen alike.
+    g/cm² (``val_accuracy`` for classes); with a mask head ``train_mask_loss`` and ``val_mask_loss`` too, with a class
+    head ``train_class_loss`` and ``val_class_loss``, and ``train_loss`` is of the target alone.  The epoch is chosen by
+    ``val_loss``, so by the target alone: twin and multi-task network are chosen alike.
 
     Args:
         network: the network; it returns density in g/cm², or probabilities of classes.
         config: loss, optimiser and schedule.
         weights: loss weights fitted on the training part, or None for equal weights.
+        reference: whose cut-offs class the densities; read by a class head beside that of the density.
 
     Raises:
-        ConfigError: if the loss does not train the network's head.
+        ConfigError: if the loss does not train the network's head, or a class head has no reference.
 
     Example:
         >>> from xattn_bmd.config import ModelConfig
@@ -61,16 +62,21 @@ class DensityModule(pl.LightningModule):
     """
 
     def __init__(
-        self, network: FusionNetwork, *, config: TrainingConfig, weights: DensityWeights | ClassWeights | None = None
+        self,
+        network: FusionNetwork,
+        *,
+        config: TrainingConfig,
+        weights: DensityWeights | ClassWeights | None = None,
+        reference: Reference | None = None,
     ) -> None:
         super().__init__()
         check_head_loss(network.head.name, config.loss)
         self.network = channels_last(network)
         self.config = config
         self._weights = weights
-        self.balance = (
-            None if network.mask_head is None else TaskBalance(config.task_weights, mask_weight=config.mask_weight)
-        )
+        self._beside = SideTasks.of(network, reference=reference)
+        weights_beside = self._beside.weights(config)
+        self.balance = TaskBalance(config.task_weights, weights=weights_beside) if weights_beside else None
         self._train_means, self._val_means = EpochMeans(), EpochMeans()
 
     def setup(self, stage: str) -> None:
@@ -92,10 +98,9 @@ class DensityModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the weighted loss of a batch; log its mean with the epoch's last one."""
-        predicted, count = self._predict(batch, with_mask=self.balance is not None), len(batch.target)
+        predicted, count = self._predict(batch, with_mask=self._beside.mask), len(batch.target)
         losses = {"train_loss": self._loss(predicted, batch.target, self._weight(batch.target))}
-        if self.balance is not None:
-            losses["train_mask_loss"] = _mask_loss(predicted, batch)
+        losses |= {f"train_{name}": loss for name, loss in self._beside.losses(predicted, batch).items()}
         self._train_means.add(losses, count)
         if self.trainer.is_last_batch:
             self._log_means(self._train_means)
@@ -108,12 +113,11 @@ class DensityModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add the loss and the score of a batch to those of the validation part."""
-        predicted = self._predict(batch, with_mask=self.balance is not None)
+        predicted = self._predict(batch, with_mask=self._beside.mask)
         name, value = score(predicted, batch.target)
         loss = self._loss(predicted, batch.target, torch.ones_like(batch.target))
         means = {"val_loss": loss, f"val_{name}": value}
-        if self.balance is not None:
-            means["val_mask_loss"] = _mask_loss(predicted, batch)
+        means |= {f"val_{name}": loss for name, loss in self._beside.losses(predicted, batch).items()}
         self._val_means.add(means, len(batch.target))
 
     def on_validation_epoch_end(self) -> None:
@@ -223,15 +227,6 @@ class EpochMeans:
         count = torch.full_like(first, self._count)
         *sums, total = over_devices(torch.stack([*self._sums.values(), count]))
         return {name: value / total for name, value in zip(self._sums, sums, strict=True)}
-
-
-def _mask_loss(predicted: Output, batch: Batch) -> Tensor:
-    if predicted.mask is None or batch.mask is None or batch.has_mask is None:
-        raise ModelError(
-            "A mask head learns from masks, but this batch came without; give the cohort its masks and make the data "
-            "module with use_masks=True."
-        )
-    return mask_loss(predicted.mask, batch.mask, batch.has_mask)
 
 
 def _decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:

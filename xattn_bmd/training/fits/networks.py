@@ -17,6 +17,7 @@ from xattn_bmd.data.views import View, prediction_views
 from xattn_bmd.data.withheld import InputDropout
 from xattn_bmd.losses.classes import ClassWeights, class_shares, fit_class_weights
 from xattn_bmd.losses.density import DensityWeights, fit_weights
+from xattn_bmd.metrics.classification import WHO_CLASSES, who_codes
 from xattn_bmd.models.fusions.backbone_names import model_config
 from xattn_bmd.models.network import FusionNetwork, build_network, frozen_names
 from xattn_bmd.seeds import derive_seed
@@ -101,13 +102,23 @@ def _train_network(
             config=config.model,
             target_mean=float(np.mean(targets)),
             target_sd=float(np.std(targets)) or 1.0,
-            class_shares=class_shares(targets, classes=len(study.cohort.roles.classes)),
+            class_shares=_class_shares(study, targets),
         )
         weights = _weights(study, targets)
-        module = DensityModule(network, config=config.training, weights=weights)
+        reference = None if config.reference is None else get_reference(config.reference)
+        module = DensityModule(network, config=config.training, weights=weights, reference=reference)
         build_trainer(config, best=best, history=history, accumulate=parts).fit(module, datamodule=data)
     found = {"epoch": best.epoch, "validation_loss": best.loss, "epochs_run": len(history.rows), "batch_parts": parts}
     return _Fitted(data, network, history.rows, found)
+
+
+def _class_shares(study: Study, targets: NDArray[np.float64]) -> tuple[float, ...]:
+    """Return the share of each class in the training part: of the target, or of a class head beside a density."""
+    if study.config.model.class_head == "none":
+        return class_shares(targets, classes=len(study.cohort.roles.classes))
+    return class_shares(
+        who_codes(targets, reference=get_reference(reference_of(study.config))), classes=len(WHO_CLASSES)
+    )
 
 
 def _weights(study: Study, targets: NDArray[np.float64]) -> DensityWeights | ClassWeights | None:

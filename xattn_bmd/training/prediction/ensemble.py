@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,19 @@ from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.fits.estimator import Estimator
 from xattn_bmd.training.fits.scores import answer
 from xattn_bmd.types import Variables
+
+
+class Answers(NamedTuple):
+    """What each fold says of a block of radiographs.
+
+    Attributes:
+        each: ``(K, B)`` density, g/cm², or ``(K, B, C)`` probabilities of classes.
+        classes: ``(K, B, 3)`` probabilities of the classes of the density, from class heads of their own; None for
+            models without one.
+    """
+
+    each: NDArray[np.float64]
+    classes: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,44 +80,41 @@ class Ensemble:
 
     def answers(
         self, table: pd.DataFrame, pictures: Pictures | None, no_image: NDArray[np.bool_] | None = None
-    ) -> NDArray[np.float64]:
+    ) -> Answers:
         """Estimate the density, or the classes, of a block of radiographs with every fold.
 
         Args:
             table: the clinical record of the ``B`` radiographs, as a cohort holds it.
             pictures: their ``B`` pictures, or None where the model looks at none.
             no_image: ``(B,)`` True where the picture is missing, whatever stands in its place; None where each has one.
-
-        Returns:
-            ``(K, B)`` float64, g/cm², or ``(K, B, C)`` probabilities of classes.
         """
         if self.members:
-            each_MKB = np.stack([member.answers(table, pictures, no_image) for member in self.members])
+            each_MKB = np.stack([member.answers(table, pictures, no_image).each for member in self.members])
             weights_KM = np.stack([one.tensors["weights"] for one in self.estimators])
-            return np.asarray(np.einsum("km,mkb->kb", weights_KM, each_MKB))
+            return Answers(np.asarray(np.einsum("km,mkb->kb", weights_KM, each_MKB)))
         if not self.networks:
-            return np.stack([np.asarray(one.from_record(table), dtype=np.float64) for one in self.estimators])
+            return Answers(np.stack([np.asarray(one.from_record(table), dtype=np.float64) for one in self.estimators]))
         with torch.inference_mode():
             image = None if pictures is None else self._moved(pictures.take(np.arange(len(table))))
             absent = None if no_image is None else self._moved(torch.from_numpy(no_image))
             records = [self._record(one, table) for one in self.estimators]
-            each = [self._seen(image, records, absent, view) for view in self._views(image)]
-        return np.asarray(np.mean(np.stack(each).astype(np.float64), axis=0), dtype=np.float64)
+            views = [self._seen(image, records, absent, view) for view in self._views(image)]
+        classes = [said.classes for said in views if said.classes is not None]
+        return Answers(_mean([said.each for said in views]), _mean(classes) if classes else None)
 
     def _views(self, image: Tensor | None) -> tuple[View, ...]:
         return (AS_IT_IS,) if image is None else self.estimators[0].views
 
-    def _seen(
-        self, image: Tensor | None, records: Sequence[Variables], absent: Tensor | None, view: View
-    ) -> NDArray[np.float32]:
+    def _seen(self, image: Tensor | None, records: Sequence[Variables], absent: Tensor | None, view: View) -> _Seen:
         """Return what each fold says of one view of the pictures, mean over the networks of each."""
         image = None if image is None else view.of(image)
         features, seeds = self._shared_map(image), len(self.networks) // len(self.estimators)
-        each = [
-            answer(network(image, records[number // seeds], features, absent)).float().cpu().numpy()
-            for number, network in enumerate(self.networks)
+        said = [
+            network(image, records[number // seeds], features, absent) for number, network in enumerate(self.networks)
         ]
-        return np.asarray(np.mean(np.stack(each).reshape(len(records), seeds, *each[0].shape), axis=1))
+        classes = [one.class_log_probabilities.exp() for one in said if one.class_log_probabilities is not None]
+        each = _over_seeds([answer(one) for one in said], seeds)
+        return _Seen(each, _over_seeds(classes, seeds) if classes else None)
 
     def _shared_map(self, image: Tensor | None) -> Tensor | None:
         encoder = self.networks[0].image_encoder
@@ -118,6 +129,21 @@ class Ensemble:
 
     def _moved(self, batch: Tensor) -> Tensor:
         return (batch.pin_memory() if self.device.type == "cuda" else batch).to(self.device, non_blocking=True)
+
+
+class _Seen(NamedTuple):
+    each: NDArray[np.float32]
+    classes: NDArray[np.float32] | None
+
+
+def _over_seeds(said: Sequence[Tensor], seeds: int) -> NDArray[np.float32]:
+    """Return ``(K, B, ...)`` means over the networks of each fold."""
+    each = np.stack([one.float().cpu().numpy() for one in said])
+    return np.asarray(np.mean(each.reshape(-1, seeds, *each.shape[1:]), axis=1))
+
+
+def _mean(views: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    return np.asarray(np.mean(np.stack(views).astype(np.float64), axis=0), dtype=np.float64)
 
 
 def _same_frozen(network: FusionNetwork, estimators: Sequence[Estimator]) -> bool:

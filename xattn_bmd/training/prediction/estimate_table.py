@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from xattn_bmd.bone.density_classes import CLASS_NAMES
 from xattn_bmd.bone.qct import qct_class
 from xattn_bmd.bone.reference import Reference, Unit
 from xattn_bmd.bone.tscore import NORMAL_EDGE, density_at, t_score, who_class
 from xattn_bmd.data.withheld import Known
+from xattn_bmd.metrics.class_checks import probability_columns
 from xattn_bmd.metrics.conformal import cv_plus_interval
 from xattn_bmd.metrics.risk import probability_below
+from xattn_bmd.training.fits.class_table import probability_table, with_likeliest
 from xattn_bmd.training.prediction.development import Development
 
 ESTIMATE_COLUMNS = (
@@ -44,6 +47,27 @@ def estimate_columns(unit: Unit) -> tuple[str, ...]:
         return ESTIMATE_COLUMNS
     at = ESTIMATE_COLUMNS.index("t_score")
     return (*ESTIMATE_COLUMNS[:at], "qct_class", *ESTIMATE_COLUMNS[at + 2 :])
+
+
+def class_head_columns(unit: Unit) -> tuple[str, ...]:
+    """Return the columns that a class head beside the density adds to a predictor's estimates.
+
+    Example:
+        >>> class_head_columns("mg/cm3")[:2]
+        ('joint_class', 'joint_probability_normal')
+    """
+    return ("joint_class", *(f"joint_{name}" for name in probability_columns(CLASS_NAMES[unit])))
+
+
+def class_head_estimates(classes: NDArray[np.float64], unit: Unit) -> pd.DataFrame:
+    """Return the likeliest class by the class heads, and the mean probability of each over the fold models.
+
+    Args:
+        classes: (K, N, 3) probabilities by each fold's model.
+        unit: of the densities.
+    """
+    table = with_likeliest(probability_table(classes.mean(axis=0), CLASS_NAMES[unit]), CLASS_NAMES[unit])
+    return table.set_axis(class_head_columns(unit), axis=1)
 
 
 def estimate_table(

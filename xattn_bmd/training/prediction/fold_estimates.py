@@ -14,7 +14,7 @@ from xattn_bmd.data.dataset import row_blocks
 from xattn_bmd.data.pictures.build import default_workers
 from xattn_bmd.data.withheld import Known
 from xattn_bmd.training.in_threads import in_threads
-from xattn_bmd.training.prediction.ensemble import Ensemble
+from xattn_bmd.training.prediction.ensemble import Answers, Ensemble
 from xattn_bmd.training.prediction.inputs import NeededInputs
 from xattn_bmd.training.prediction.pictures import GivenPictures
 
@@ -26,11 +26,14 @@ class FoldEstimates(NamedTuple):
         each: (K, N) density, g/cm², or (K, N, C) probabilities of classes.
         pictures: content hash of each radiograph's picture by id; empty where the model looks at none.
         inputs: what the model saw of each radiograph.
+        classes: (K, N, 3) probabilities of the classes of the density, from class heads of their own; None for models
+            without one.
     """
 
     each: NDArray[np.float64]
     pictures: dict[str, str]
     inputs: tuple[Known, ...]
+    classes: NDArray[np.float64] | None = None
 
 
 def estimate_cohort(
@@ -53,9 +56,15 @@ def estimate_cohort(
     given.require_enough(cohort.radiograph_ids)
     pictures = GivenPictures.open(cohort, image=image, cache=cache) if needs.image else None
 
-    def answers(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def answers(rows: NDArray[np.int64]) -> Answers:
         part = (None, None) if pictures is None else pictures.take(rows)
         return ensemble.answers(cohort.table.iloc[rows], *part)
 
-    each = list(in_threads(answers, row_blocks(len(cohort)), threads=default_workers()))
-    return FoldEstimates(np.concatenate(each, axis=1), {} if pictures is None else pictures.content, given.seen)
+    blocks = list(in_threads(answers, row_blocks(len(cohort)), threads=default_workers()))
+    classes = [said.classes for said in blocks if said.classes is not None]
+    return FoldEstimates(
+        np.concatenate([said.each for said in blocks], axis=1),
+        {} if pictures is None else pictures.content,
+        given.seen,
+        np.concatenate(classes, axis=1) if classes else None,
+    )

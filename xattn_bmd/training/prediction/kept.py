@@ -22,7 +22,7 @@ from xattn_bmd.training.prediction.class_development import ClassDevelopment
 from xattn_bmd.training.prediction.class_estimate_table import class_estimate_columns
 from xattn_bmd.training.prediction.development import Development
 from xattn_bmd.training.prediction.ensemble import Ensemble
-from xattn_bmd.training.prediction.estimate_table import estimate_columns
+from xattn_bmd.training.prediction.estimate_table import class_head_columns, estimate_columns
 from xattn_bmd.training.prediction.inputs import NeededInputs, check_variables
 from xattn_bmd.training.runs.crop_file import CROP, load_crop_stage
 from xattn_bmd.training.runs.estimator_file import copy_estimators, load_estimator
@@ -138,7 +138,14 @@ class KeptPredictor:
         """Columns of its table of estimates, in order."""
         if self.classes:
             return class_estimate_columns(self.classes)
-        return estimate_columns(get_reference(self.reference).unit)
+        unit = get_reference(self.reference).unit
+        added = class_head_columns(unit) if self.has_class_head else ()
+        return (*estimate_columns(unit), *added)
+
+    @property
+    def has_class_head(self) -> bool:
+        """Whether its models say the class of the density too, by a head of its own."""
+        return all(estimator.has_class_head for estimator in self.estimators)
 
     @property
     def density_development(self) -> Development:

@@ -18,7 +18,7 @@ from xattn_bmd.data.roles import CohortRoles
 from xattn_bmd.data.withheld import Known
 from xattn_bmd.errors import RunError
 from xattn_bmd.training.prediction.class_estimate_table import class_estimate_table
-from xattn_bmd.training.prediction.estimate_table import estimate_table
+from xattn_bmd.training.prediction.estimate_table import class_head_estimates, estimate_table
 from xattn_bmd.training.prediction.fold_estimates import FoldEstimates, estimate_cohort
 from xattn_bmd.training.prediction.kept import KeptPredictor
 
@@ -61,14 +61,16 @@ class Predictor(KeptPredictor):
             and ``probability_low`` hold for people like those of the development cohort of whom the same inputs are
             known; :func:`~xattn_bmd.training.external.evaluate` measures what they do elsewhere.  Densities of QCT are
             in mg/cm³ and have qct_class (normal, low, osteoporosis) in place of t_score and who_class; their
-            probability_low is the chance of 120 mg/cm³ or less.
+            probability_low is the chance of 120 mg/cm³ or less.  Models with a class head (``model.class_head``) add
+            joint_class and joint_probability_CLASS: the likeliest class by those heads, and the mean probability of
+            each.
 
         Raises:
             CohortError: if the cohort has problems, or lacks a clinical variable that the model was trained on.
             MetricError: if the level is no share between 0 and 1.
         """
         each = self.estimate_folds(cohort, cache=cache)
-        return self.describe(cohort.radiograph_ids, each.each, inputs=each.inputs, level=level)
+        return self.describe(cohort.radiograph_ids, each.each, inputs=each.inputs, level=level, classes=each.classes)
 
     def segment(
         self, cohort: Cohort, *, out: str | Path | None = None, cache: str | Path | None = None
@@ -165,6 +167,7 @@ class Predictor(KeptPredictor):
         *,
         inputs: Sequence[Known],
         level: float = LEVEL,
+        classes: NDArray[np.float64] | None = None,
     ) -> pd.DataFrame:
         """Return the table of :meth:`predict` for radiographs of which the folds have said what they say.
 
@@ -173,6 +176,7 @@ class Predictor(KeptPredictor):
             each: (K, N) density by each fold's model, g/cm², or (K, N, C) probabilities of classes.
             inputs: ``N`` times, what the model saw.
             level: wanted coverage of ``low`` to ``high``.
+            classes: (K, N, 3) probabilities of the classes of the density by each fold's class head, where it has one.
 
         Raises:
             MetricError: if the level is no share between 0 and 1.
@@ -189,6 +193,8 @@ class Predictor(KeptPredictor):
             reference=reference,
             level=level,
         )
+        if classes is not None:
+            table = table.join(class_head_estimates(classes, reference.unit))
         return table.assign(reference=self.reference, simulated=self.simulated)[list(self.estimate_columns)]
 
     def estimate_folds(

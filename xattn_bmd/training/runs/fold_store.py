@@ -13,7 +13,7 @@ from xattn_bmd.errors import RunError
 from xattn_bmd.models.fusions.named import source_digest
 from xattn_bmd.training.fits.fit import FoldResult
 from xattn_bmd.training.runs.estimator_file import STATE_FILE, EstimatorFiles, estimator_files, write_shared
-from xattn_bmd.training.runs.run import ATTENTION, CALIBRATION, INPUTS, MASKS, PREDICTIONS
+from xattn_bmd.training.runs.run import ATTENTION, CALIBRATION, CLASS_PREDICTIONS, INPUTS, MASKS, PREDICTIONS
 from xattn_bmd.training.study import Job
 
 HISTORY = "history.csv"
@@ -48,6 +48,7 @@ def fold_files(result: FoldResult, *, key: str) -> EstimatorFiles:
         ATTENTION: result.attention,
         INPUTS: result.inputs,
         MASKS: result.masks,
+        CLASS_PREDICTIONS: result.classes,
     }
     texts = {name: table.to_csv(index=False).encode() for name, table in tables.items() if table is not None}
     return EstimatorFiles(stored.fold | texts, stored.shared)

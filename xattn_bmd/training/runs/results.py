@@ -10,11 +10,17 @@ from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.data.roles import ClassRole, CohortRoles
 from xattn_bmd.training.registry import uses_both
 from xattn_bmd.training.runs.fold_store import fold_folder
-from xattn_bmd.training.runs.result_tables import class_tables, density_tables, of_classes, table_names
-from xattn_bmd.training.runs.run import ATTENTION, CALIBRATION, INPUTS, MASKS, PREDICTIONS
+from xattn_bmd.training.runs.result_tables import (
+    class_tables,
+    density_tables,
+    has_class_heads,
+    of_classes,
+    table_names,
+)
+from xattn_bmd.training.runs.run import ATTENTION, CALIBRATION, CLASS_PREDICTIONS, INPUTS, MASKS, PREDICTIONS
 from xattn_bmd.training.study import Job
 
-_JOINED = (ATTENTION, CALIBRATION, INPUTS, MASKS)
+_JOINED = (ATTENTION, CALIBRATION, INPUTS, MASKS, CLASS_PREDICTIONS)
 """Tables of the fits that are joined beside the predictions, where fits have them."""
 
 PROTOCOL_LABELS = {"nested": "nested", "paper": "paper (optimistic)"}
@@ -28,6 +34,8 @@ def has_results(folder: Path, *, config: CompareConfig) -> bool:
         kept.append(INPUTS)
     if config.model.mask_head != "none":
         kept.append(MASKS)
+    if has_class_heads(config):
+        kept.append(CLASS_PREDICTIONS)
     return all((folder / name).is_file() for name in (PREDICTIONS, *kept, *table_names(config)))
 
 
@@ -40,7 +48,12 @@ def write_results(folder: Path, *, jobs: list[Job], config: CompareConfig, plan:
     if isinstance(roles.target, ClassRole):
         scored = class_tables(joined[PREDICTIONS], target=roles.target, config=config)
     else:
-        scored = density_tables(joined[PREDICTIONS], calibration=joined[CALIBRATION], config=config)
+        scored = density_tables(
+            joined[PREDICTIONS],
+            calibration=joined[CALIBRATION],
+            class_predictions=joined[CLASS_PREDICTIONS],
+            config=config,
+        )
     protocol = PROTOCOL_LABELS[config.protocol]
     for name, table in scored.items():
         labelled = table.assign(protocol=protocol, simulated=roles.simulated, plan_hash=plan.hash)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from xattn_bmd.bone.density_classes import class_names
 from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.config import CompareConfig, from_dict
 from xattn_bmd.data.folds import FoldPlan
@@ -26,14 +27,14 @@ from xattn_bmd.metrics.tables.inputs import read_inputs
 from xattn_bmd.metrics.tables.masks import dice_table
 from xattn_bmd.metrics.tables.screening import screening_table
 from xattn_bmd.report.write import write_report
-from xattn_bmd.training.runs.result_tables import BASE, COMPARISONS, CONFUSION, METRICS, SCREENING
+from xattn_bmd.training.runs.result_tables import BASE, CLASS_HEADS, COMPARISONS, CONFUSION, METRICS, SCREENING
 from xattn_bmd.training.runs.run_record import read_record_table
 from xattn_bmd.training.study import reference_of
 
 CONFIG, PLAN, COHORT = "config.yaml", "fold_plan.json", "cohort.json"
 ENVIRONMENT, PREDICTIONS = "environment.json", "predictions.csv"
 CALIBRATION, RECORD, ATTENTION = "calibration.csv", "record.csv", "attention.csv"
-INPUTS, MASKS = "inputs.csv", "masks.csv"
+INPUTS, MASKS, CLASS_PREDICTIONS = "inputs.csv", "masks.csv", "class_predictions.csv"
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,35 @@ class Run:
                 "model.mask_head='unet' and a cohort with masks."
             )
         return dice_table(self.masks, seed=self.config.seed)
+
+    @cached_property
+    def class_predictions(self) -> pd.DataFrame | None:
+        """What the class heads beside the density say out of fold, or None for a run without one.
+
+        A table of class predictions (:func:`~xattn_bmd.metrics.tables.class_metrics.class_metrics_table`): ``target``
+        is the class of the measured density, ``prediction`` the likeliest class, ``probability_CLASS`` its chance.
+        Radiographs, models and folds are those of the predictions; a scikit-learn baseline or a stack has no such head.
+        """
+        path = self.folder / CLASS_PREDICTIONS
+        if not path.is_file():
+            return None
+        return read_class_predictions(path, classes=class_names(get_reference(reference_of(self.config))))
+
+    def class_heads(self) -> pd.DataFrame:
+        """Classes called by the predicted density, by the class head, and the paired difference.
+
+        Returns:
+            :func:`~xattn_bmd.metrics.tables.class_heads.class_heads_table`, for every model with a class head.
+
+        Raises:
+            RunError: if the run has no class head.
+        """
+        if self.class_predictions is None:
+            raise RunError(
+                f"This table is that of a class head beside the density's, but the models in {self.folder} have none; "
+                "run `compare` with model.class_head='classes' or 'ordinal'."
+            )
+        return _stored(self.folder / CLASS_HEADS)
 
     @cached_property
     def record(self) -> pd.DataFrame | None:

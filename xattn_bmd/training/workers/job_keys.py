@@ -25,6 +25,7 @@ _LATER: dict[str, dict[str, object]] = {
         "variable_dropout": 0.0,
         "mask_head": "none",
         "mask_width": 16,
+        "class_head": "none",
     },
     "training": {
         "seeds": 1,
@@ -32,6 +33,7 @@ _LATER: dict[str, dict[str, object]] = {
         "averaged_epochs": 5,
         "test_views": 1,
         "mask_weight": 0.1,
+        "class_weight": 1.0,
         "task_weights": "fixed",
     },
 }
