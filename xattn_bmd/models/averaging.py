@@ -9,7 +9,19 @@ import math
 
 import torch
 
-from xattn_bmd.models.heads import Estimate
+from xattn_bmd.models.fusion import Fused
+from xattn_bmd.models.heads import Estimate, Head
+
+
+def read_fused(head: Head, fused: Fused) -> Estimate:
+    """Return what a head says of the fused vector, or the mean of what it says of the two of a fusion with two.
+
+    Args:
+        head: of density, or of classes.
+        fused: of ``B`` patients.
+    """
+    estimate: Estimate = head(fused.vector)
+    return estimate if fused.second is None else mean_estimate(estimate, head(fused.second))
 
 
 def mean_estimate(one: Estimate, other: Estimate) -> Estimate:

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from xattn_bmd.config import ModelConfig
 from xattn_bmd.errors import ModelError
-from xattn_bmd.models.averaging import mean_estimate
-from xattn_bmd.models.fusion import Attention, Fused, Fusion, parameter_count
+from xattn_bmd.models.averaging import read_fused
+from xattn_bmd.models.fusion import Attention, Fusion, parameter_count
 from xattn_bmd.models.fusions import FUSIONS
 from xattn_bmd.models.fusions.backbone_names import model_config
 from xattn_bmd.models.fusions.named import fusion_named
-from xattn_bmd.models.heads import Estimate, Head, build_class_head, build_head
+from xattn_bmd.models.heads import Head, build_class_head, build_head
 from xattn_bmd.models.image import ImageEncoder
 from xattn_bmd.models.mask_head import UNetMaskHead
 from xattn_bmd.models.metadata import VariableEncoder
@@ -119,8 +119,8 @@ class FusionNetwork(nn.Module):
             image_BPD = torch.where(no_image[:, None, None], self._known_stand_in().to(image_BPD), image_BPD)
         variables_BVD = None if self.variable_encoder is None else self.variable_encoder(variables)
         fused = self.fusion(image_BPD, variables_BVD)
-        density_B, sd_B, quantiles_B3, log_BK = _read(self.head, fused)
-        class_log_B3 = None if self.class_head is None else _read(self.class_head, fused).log_probabilities
+        density_B, sd_B, quantiles_B3, log_BK = read_fused(self.head, fused)
+        class_log_B3 = None if self.class_head is None else read_fused(self.class_head, fused).log_probabilities
         return Output(density_B, fused.attention, sd_B, quantiles_B3, mask_B1HW, log_BK, class_log_B3)
 
     def segment(self, image: Tensor) -> Tensor:
@@ -289,12 +289,6 @@ def _mask_head(encoder: ImageEncoder | None, config: ModelConfig) -> UNetMaskHea
             "model, or model.mask_head='none'."
         )
     return UNetMaskHead(encoder.trunk, backbone=config.backbone, width=config.mask_width)
-
-
-def _read(head: Head, fused: Fused) -> Estimate:
-    """Return what a head says of the fused vector, or the mean of what it says of two."""
-    estimate: Estimate = head(fused.vector)
-    return estimate if fused.second is None else mean_estimate(estimate, head(fused.second))
 
 
 def _given(image: Tensor | None) -> Tensor:
