@@ -153,15 +153,13 @@ def _overridden(base: CompareConfig, *, image_size: int | None, epochs: int | No
 
 
 def _print_run(run: Run) -> None:
-    from xattn_bmd.bone.reference import get_reference
     from xattn_bmd.models.fusions.named import is_fusion
     from xattn_bmd.models.network import capacity_table
     from xattn_bmd.models.origin import bone_encoder_note
     from xattn_bmd.report.class_text import class_comparison_text, class_heads_text
     from xattn_bmd.report.tables import comparison_table
-    from xattn_bmd.report.write import reports, write_report
+    from xattn_bmd.report.write import write_report
     from xattn_bmd.training.registry import uses_images
-    from xattn_bmd.training.study import reference_of
 
     said = {"optimistic": run.optimistic, "simulated": run.simulated}
     if run.classes:
@@ -175,6 +173,5 @@ def _print_run(run: Run) -> None:
         print("parameters of the fusion part: " + ", ".join(f"{name} {size:,}" for name, size in sizes.items()))
     if run.config.model.weights == "bone" and any(map(uses_images, run.config.models)):
         print(bone_encoder_note())
-    if run.classes or reports(get_reference(reference_of(run.config))):
-        print(f"report: {write_report(run.folder, seed=run.config.seed)}")
+    print(f"report: {write_report(run.folder, seed=run.config.seed)}")
     print(f"run folder: {run.folder}")

@@ -124,21 +124,20 @@ def evaluate_command(
     """
     from xattn_bmd import Cohort, Predictor, evaluate
     from xattn_bmd.bone.reference import get_reference
+    from xattn_bmd.bone.scale import scale_of
     from xattn_bmd.report.class_text import class_drop_text
     from xattn_bmd.report.drop import drop_text
-    from xattn_bmd.report.write import reports
 
     opened = Cohort.from_csv(cohort, images=images, config=config)
     loaded = Predictor.load(predictor)
     evaluation = evaluate(loaded, opened, out=out)
-    reported = bool(evaluation.classes) or reports(get_reference(loaded.reference))
     if evaluation.classes:
         print(class_drop_text(evaluation.drop(), simulated=evaluation.simulated))
     else:
-        print(drop_text(evaluation.drop(), simulated=evaluation.simulated, volumetric=not reported))
+        scale = scale_of(get_reference(loaded.reference))
+        print(drop_text(evaluation.drop(), simulated=evaluation.simulated, scale=scale))
     _print_image_encoder(loaded)
-    if reported:
-        print(f"report: {evaluation.report()}")
+    print(f"report: {evaluation.report()}")
     print(f"evaluation folder: {evaluation.folder}")
 
 

@@ -27,7 +27,7 @@ def tune_command(
     prune: bool = True,
     storage: str | None = None,
     name: str = "tune",
-    preset: Literal["quick", "paper"] = "quick",
+    preset: Literal["quick", "paper", "ct_quick"] = "quick",
     settings: str | None = None,
     plan: str | None = None,
     seed: int | None = None,
@@ -54,7 +54,7 @@ def tune_command(
         prune: stop trials between folds that are clearly worse than the best one.
         storage: journal file, database URL or grpc://HOST:PORT; study.journal in the folder by default.
         name: name of the search in its storage.
-        preset: "quick" or "paper"; the configuration from which the search begins.
+        preset: "quick", "paper" or "ct_quick" (CT volumes); the configuration from which the search begins.
         settings: YAML file as a run's config.yaml, in place of a preset.
         plan: your own outer fold plan (JSON or CSV).
         seed: seed of folds, trials and fits (0).

@@ -6,19 +6,21 @@ Axes: ``K`` fold models, ``N`` radiographs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.data.checks.problem import listed
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.data.dataset import row_blocks
 from xattn_bmd.data.folds import FoldPlan
 from xattn_bmd.errors import RunError
 from xattn_bmd.explanation.judge.controls import CONTROLS, Control
+from xattn_bmd.report.words import Words, words_of
 from xattn_bmd.training.fits.stacking import members_of
 from xattn_bmd.training.prediction.predictor import Predictor
 from xattn_bmd.training.runs.run import CONFIG, PLAN, Run, load_run
@@ -107,6 +109,11 @@ class Explained:
             for one in self.predictor.estimators
         ]
         return np.array(held_out, dtype=np.bool_)
+
+    @property
+    def words(self) -> Words:
+        """What its images are called, and how its densities are written."""
+        return words_of(get_reference(self.predictor.reference), asdict(self.predictor.image))
 
     def controls_named(self, name: Literal["none", "weights", "all"]) -> tuple[Control, ...]:
         """Return the controls that a word of the command line stands for: those that this model can have.

@@ -63,7 +63,8 @@ class OpenedCohort:
         if predictor.image.is_volume:
             raise ModelError(
                 f"Heat maps are drawn on radiographs, but {predictor.model!r} sees CT volumes; take "
-                "xattn_bmd.explanation.heat.volume.volume_heat for one batch of them."
+                "xattn_bmd.explanation.heat.volume.volume_heat for one batch of them, and record_contributions for "
+                "what volume and record add to each estimate."
             )
         predictor.check_variables(cohort.roles)
         cohort.require_valid(require_target=False, require_images=True, require_variation=False)

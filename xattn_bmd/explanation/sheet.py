@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from xattn_bmd.bone.reference import get_reference
-from xattn_bmd.bone.tscore import t_score, who_class
+from xattn_bmd.bone.reference import Reference, get_reference
+from xattn_bmd.bone.scale import density_class, scale_of
+from xattn_bmd.bone.tscore import t_score
 from xattn_bmd.explanation.blocks import TRAINED, Arrays
 from xattn_bmd.explanation.opened import OpenedCohort
 from xattn_bmd.report.figures.heat_overlay import heat_overlay
@@ -69,7 +70,7 @@ def error_quantile(errors: NDArray[np.float64], *, level: float = LEVEL) -> floa
     """Return the absolute error that a share of new people stays below, with the correction of split conformal.
 
     Args:
-        errors: ``(M,)`` absolute out-of-fold errors, g/cm².
+        errors: ``(M,)`` absolute out-of-fold errors.
         level: wanted coverage.
 
     Returns:
@@ -100,21 +101,32 @@ def _picture(opened: OpenedCohort, arrays: Arrays, row: int) -> Section:
 def _estimate(opened: OpenedCohort, density: float, row: int) -> Section:
     predictor, measured = opened.explained.predictor, float(opened.cohort.targets[row])
     reference = get_reference(predictor.reference)
+    scale = scale_of(reference)
     width = error_quantile(predictor.density_development.residuals.size)
-    t, low, high = (float(t_score(value, reference=reference)) for value in (density, density - width, density + width))
+    low, high = density - width, density + width
     held_out = not bool(opened.models[:, row].all())
+    own, scales = _t_score(density, low, high, reference=reference) if scale.has_t_scores else ((), ())
     terms = (
-        ("estimate", f"{density:.3f} g/cm²"),
-        (f"{100 * LEVEL:.0f} % interval", f"{density - width:.3f} to {density + width:.3f} g/cm²"),
-        ("T-score", f"{t:.1f} ({low:.1f} to {high:.1f}), reference {predictor.reference}".replace("-", "−")),
-        ("WHO class of the estimate", str(who_class(t))),
-        ("measured", "not given" if math.isnan(measured) else f"{measured:.3f} g/cm²"),
+        ("estimate", f"{scale.text(density)} {scale.unit}"),
+        (f"{100 * LEVEL:.0f} % interval", f"{scale.text(low)} to {scale.text(high)} {scale.unit}"),
+        *own,
+        (f"{scale.class_kind} of the estimate", str(density_class(density, reference=reference))),
+        ("measured", "not given" if math.isnan(measured) else f"{scale.text(measured)} {scale.unit}"),
         ("model", "the fold model that did not train on this patient" if held_out else "mean of the fold models"),
     )
-    figure = t_scale(t_score=t, low=low, high=high)
+    return Section(name="estimate", title="Estimate", blocks=(Terms(items=terms), *scales))
+
+
+def _t_score(
+    density: float, low: float, high: float, *, reference: Reference
+) -> tuple[tuple[tuple[str, str], ...], tuple[Picture, ...]]:
+    """Return the T-score of an areal density with its interval, as a term and drawn over the WHO classes."""
+    t, least, most = (float(t_score(value, reference=reference)) for value in (density, low, high))
+    said = f"{t:.1f} ({least:.1f} to {most:.1f}), reference {reference.name}".replace("-", "−")
+    figure = t_scale(t_score=t, low=least, high=most)
     caption = "Estimated T-score with its interval, from the out-of-fold errors of the development cohort."
-    scale = Picture(name="t-score", caption=caption, label=f"T-score {t:.1f} on the WHO scale", figure=figure)
-    return Section(name="estimate", title="Estimate", blocks=(Terms(items=terms), scale))
+    drawn = Picture(name="t-score", caption=caption, label=f"T-score {t:.1f} on the WHO scale", figure=figure)
+    return (("T-score", said),), (drawn,)
 
 
 def _contributions(name: str, figure: Figure) -> Section:

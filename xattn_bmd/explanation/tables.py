@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_bmd.bone.reference import get_reference
-from xattn_bmd.bone.tscore import t_score, who_class
+from xattn_bmd.bone.scale import density_class, scale_of
+from xattn_bmd.bone.tscore import t_score
 from xattn_bmd.explanation.blocks import TRAINED, Arrays
 from xattn_bmd.explanation.judge.enlarge import enlarged
 from xattn_bmd.explanation.judge.masks import FIELD, Masks, seen_masks
@@ -93,7 +94,7 @@ def heat_table(opened: OpenedCohort, arrays: Arrays, found: Judged | None) -> pd
     """Return ``heat.csv``: one row per radiograph, in the cohort's order.
 
     ``radiograph_id, patient_id, folds`` (of the fold models that explain it), ``density`` (their estimate for the
-    picture as it is) and ``measured`` in g/cm², ``t_score``, ``heat_sum`` and ``heat_absolute`` (sums over its
+    picture as it is) and ``measured``, ``t_score`` of areal density, ``heat_sum`` and ``heat_absolute`` (sums over its
     own grid), the areas under its curves where there are any, and every score of every region where masks were given.
     """
     import pandas as pd
@@ -112,7 +113,7 @@ def heat_table(opened: OpenedCohort, arrays: Arrays, found: Judged | None) -> pd
             "folds": folds,
             "density": density,
             "measured": cohort.targets,
-            "t_score": t_score(density, reference=reference),
+            **({"t_score": t_score(density, reference=reference)} if scale_of(reference).has_t_scores else {}),
             "heat_sum": heat.sum(axis=(1, 2)),
             "heat_absolute": np.abs(heat).sum(axis=(1, 2)),
             **{f"{name}_area": area(arrays[name].astype(np.float64)) for name in CURVES if name in arrays},
@@ -158,7 +159,7 @@ def curves_table(opened: OpenedCohort, arrays: Arrays, request: Request) -> pd.D
     """Return ``curves.csv``: mean deletion and insertion curves with 95 % intervals; empty where none were asked for.
 
     ``curve`` is ``deletion`` or ``insertion``, ``order`` is ``heat``, ``random`` or, for the area alone,
-    ``heat - random``; ``covered`` is the share of cells covered or shown, NaN for the area; values in g/cm².
+    ``heat - random``; ``covered`` is the share of cells covered or shown, NaN for the area.
     """
     import pandas as pd
 
@@ -186,7 +187,7 @@ def curves_table(opened: OpenedCohort, arrays: Arrays, request: Request) -> pd.D
 
 
 def zones_table(opened: OpenedCohort, arrays: Arrays, found: Judged, request: Request, *, box: str) -> pd.DataFrame:
-    """Return ``zones.csv``: mean share of the box's heat in each zone, for all and by estimated WHO class.
+    """Return ``zones.csv``: mean share of the box's heat in each zone, for all and by estimated class.
 
     ``group`` is ``all`` or a class; ``row`` counts from above, ``column`` from the medial side; ``chance`` is
     ``1 / k²``.
@@ -194,7 +195,7 @@ def zones_table(opened: OpenedCohort, arrays: Arrays, found: Judged, request: Re
     import pandas as pd
 
     reference = get_reference(opened.explained.predictor.reference)
-    classes = np.asarray(who_class(t_score(arrays["density"].astype(np.float64), reference=reference)), dtype=str)
+    classes = np.asarray(density_class(arrays["density"].astype(np.float64), reference=reference), dtype=str)
     groups = {"all": np.ones(len(classes), dtype=np.bool_)} | {name: classes == name for name in sorted(set(classes))}
     zones, rows = found.zones.shape[1], []
     patients = np.array(opened.cohort.patient_ids)

@@ -1,4 +1,4 @@
-"""The three WHO classes: each radiograph is normal, osteopenia or osteoporosis by its predicted density.
+"""The three classes of density: normal, osteopenia (of QCT: low) or osteoporosis by predicted density.
 
 The rates, and what makes one undefined, are those of :mod:`xattn_bmd.metrics.confusion`.
 """
@@ -6,19 +6,18 @@ The rates, and what makes one undefined, are those of :mod:`xattn_bmd.metrics.co
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xattn_bmd.bone.reference import Reference
+from xattn_bmd.bone.scale import AREAL, scale_of
 from xattn_bmd.bone.tscore import NORMAL_EDGE, OSTEOPOROSIS_EDGE
 from xattn_bmd.errors import MetricError
 from xattn_bmd.metrics.confusion import confusion_cells, rates_from_cells, undefined_class_rates
 from xattn_bmd.metrics.screening import low_density
 
-WhoClass = Literal["normal", "osteopenia", "osteoporosis"]
-WHO_CLASSES: tuple[WhoClass, ...] = ("normal", "osteopenia", "osteoporosis")
+WHO_CLASSES = AREAL.classes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,7 +25,7 @@ class ClassificationResult:
     """How well the WHO classes are told apart.
 
     Attributes:
-        confusion: (3, 3) int, true class in rows, predicted class in columns, in the order :data:`WHO_CLASSES`.
+        confusion: (3, 3) int, true class in rows, predicted class in columns, in the order of the classes of its scale.
         rates: every rate in -1 to 1 by (class, rate): ``CLASS_RATES`` of each class and of ``macro``,
             ``OVERALL_RATES`` of ``all``; NaN where undefined.
         reasons: why a rate is NaN, by (class, rate).
@@ -66,19 +65,20 @@ def classification(target: ArrayLike, prediction: ArrayLike, *, reference: Refer
         )
     if not (np.isfinite(target).all() and np.isfinite(prediction).all()):
         raise MetricError("Densities to classify are finite, but some are NaN or infinite; leave those out.")
+    classes = scale_of(reference).classes
     true, predicted = who_codes(target, reference=reference), who_codes(prediction, reference=reference)
-    cells = confusion_cells(true, predicted, n_classes=len(WHO_CLASSES)).sum(axis=0)
+    cells = confusion_cells(true, predicted, n_classes=len(classes)).sum(axis=0)
     return ClassificationResult(
         confusion=cells.reshape(3, 3).astype(np.int64),
-        rates={key: float(rate) for key, rate in rates_from_cells(cells, classes=WHO_CLASSES).items()},
-        reasons=undefined_class_rates(cells, classes=WHO_CLASSES),
+        rates={key: float(rate) for key, rate in rates_from_cells(cells, classes=classes).items()},
+        reasons=undefined_class_rates(cells, classes=classes),
         n=len(true),
         reference=reference.name,
     )
 
 
 def who_codes(density: ArrayLike, *, reference: Reference) -> NDArray[np.int64]:
-    """Return the place in :data:`WHO_CLASSES` of each density, g/cm², by the rule of ``who_class``.
+    """Return the place of each density among the classes of its scale, by the rule of ``density_class``.
 
     Example:
         >>> from xattn_bmd.bone.reference import get_reference

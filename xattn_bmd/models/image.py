@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from xattn_bmd.config import Freeze
 from xattn_bmd.errors import ModelError
 from xattn_bmd.models.stages import all_maps, front_map, last_map, last_stage, run_in_turn
-from xattn_bmd.models.volume_trunk import VOLUME_BACKBONES, VolumeTrunk
+from xattn_bmd.models.volume_backbones import VOLUME_BACKBONES
+from xattn_bmd.models.volume_trunk import VolumeTrunk
 from xattn_bmd.models.weights import load_weights
 
 POSITION_SCALE = 0.1
@@ -27,9 +28,9 @@ POSITION_SCALE = 0.1
 class ImageEncoder(nn.Module):
     """Last feature map of a trunk → 1x1 projection → layer normalisation → plus position.
 
-    A CT volume is an image of ``S`` slices.  A trunk of :data:`~xattn_bmd.models.volume_trunk.VOLUME_BACKBONES` sees it
-    in three dimensions; any timm model sees each slice as a picture of its own (2.5-D), and the slices meet in the
-    fusion, whose tokens say where they lie.
+    A CT volume is an image of ``S`` slices.  The trunks of
+    :data:`~xattn_bmd.models.volume_backbones.VOLUME_BACKBONES` see it in three dimensions; any timm model sees each
+    slice as a picture of its own (2.5-D), and the slices meet in the fusion, whose tokens say where they lie.
 
     Grey levels in 0-1 are standardised with the mean and SD (averaged over RGB) that the trunk's published weights
     expect; both are saved with the network.  The position is a fixed sine-cosine code of row and column, and

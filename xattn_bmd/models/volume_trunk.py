@@ -6,36 +6,16 @@ columns of a feature map.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xattn_bmd.errors import ModelError
+from xattn_bmd.models.volume_backbones import VOLUME_BACKBONES, DenseNetSize
 
 FIRST_STRIDE = 4
 """Voxels behind one cell of the first dense block: a convolution and a pooling of stride 2."""
-
-
-class DenseNetSize(NamedTuple):
-    """Size of a DenseNet (Huang et al. 2017).
-
-    Attributes:
-        features: channels of the first convolution.
-        growth: channels that each layer adds.
-        layers: layers of each dense block; between two blocks the map is halved along each axis.
-    """
-
-    features: int
-    growth: int
-    layers: tuple[int, ...]
-
-
-VOLUME_BACKBONES = {
-    "densenet121_3d": DenseNetSize(64, 32, (6, 12, 24, 16)),
-    "densenet_small_3d": DenseNetSize(16, 12, (4, 4)),
-}
-"""Trunks in 3-D by name: that of the source's family, and one for two CPU cores."""
 
 
 class VolumeTrunk(nn.Module):
@@ -45,7 +25,7 @@ class VolumeTrunk(nn.Module):
         ``(B, 1, S, H, W)`` → ``(B, C, s, h, w)``; each side is divided by the stride, 32 or 8; what is left is dropped.
 
     Args:
-        backbone: a name in :data:`VOLUME_BACKBONES`.
+        backbone: a name in :data:`~xattn_bmd.models.volume_backbones.VOLUME_BACKBONES`.
 
     Raises:
         ModelError: if MONAI is not installed, or, when called, if a side of the volume is shorter than the stride.

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from xattn_bmd.report.material import Material
-from xattn_bmd.report.numbers import number
 
 _MODELS = "See Comparison of models"
 
 
 def aim(material: Material) -> str:
     """Return what was done with how many models."""
-    return f"Estimation of density in g/cm², {len(material.models)} models evaluated on the same radiographs."
+    unit, images = material.words.scale.unit, material.words.images
+    return f"Estimation of density in {unit}, {len(material.models)} models evaluated on the same {images}."
 
 
 def data(material: Material) -> str:
     """Return where the data come from, as far as a run knows."""
-    return "Simulated radiographs and records; they represent no population." if material.source.simulated else ""
+    said = f"Simulated {material.words.images} and records; they represent no population."
+    return said if material.source.simulated else ""
 
 
 def sites(material: Material) -> str:
@@ -36,15 +37,16 @@ def outcome(material: Material) -> str:
     """Return what was predicted."""
     target = material.source.roles.get("target") or {}
     column = f"Column {target['column']}, {target.get('unit', '')}. " if target.get("column") else ""
-    reference = material.source.reference
-    return f"{column}T-scores by {reference.name} ({reference.source}). How it was measured is for the author."
+    reference, lines = material.source.reference, material.words.scale.lines
+    cut = f"{lines[0].upper()}{lines[1:]} by {reference.name} ({reference.source})"
+    return f"{column}{cut}. How it was measured is for the author."
 
 
 def predictors(material: Material) -> str:
     """Return the clinical variables that were declared."""
     roles = material.source.roles
     names = [*(roles.get("numeric") or ()), *(roles.get("categorical") or ())]
-    return f"Declared before modelling: {', '.join(names)}; the radiograph." if names else ""
+    return f"Declared before modelling: {', '.join(names)}; the {material.words.image}." if names else ""
 
 
 def units(material: Material) -> str:
@@ -64,7 +66,8 @@ def missing(material: Material) -> str:
     """Return how missing values were dealt with."""
     if not material.source.is_run:
         return ""
-    return "A missing clinical value is a learned token in networks; every model predicts every radiograph."
+    image = material.words.image
+    return f"A missing clinical value is a learned token in networks; every model predicts every {image}."
 
 
 def division(material: Material) -> str:
@@ -96,7 +99,7 @@ def building(material: Material) -> str:
 
 
 def clusters(material: Material) -> str:
-    """Return how several radiographs of a patient were dealt with."""
+    """Return how several images of a patient were dealt with."""
     return "Folds and bootstrap are by patient." + (" Sites: see Subgroups." if _has_groups(material) else "")
 
 
@@ -120,7 +123,8 @@ def recalibration(material: Material) -> str:
 
 def predicting(material: Material) -> str:
     """Return how predictions were computed."""
-    return "By the stored fold models, for radiographs that they were not trained on." if material.source.is_run else ""
+    said = f"By the stored fold models, for {material.words.images} that they were not trained on."
+    return said if material.source.is_run else ""
 
 
 def imbalance(material: Material) -> str:
@@ -138,7 +142,11 @@ def fairness(material: Material) -> str:
 
 def output(material: Material) -> str:
     """Return what the models give."""
-    return "Density in g/cm², T-score and WHO class; thresholds −1 and −2.5 are those of the WHO and were not tuned."
+    scale = material.words.scale
+    if scale.has_t_scores:
+        kind = f"{scale.lines.removesuffix('s')} and {scale.class_kind}; thresholds −1 and −2.5 are those of the WHO"
+        return f"Density in {scale.unit}, {kind} and were not tuned."
+    return f"Density in {scale.unit} and {scale.class_kind}; the cut-offs {scale.cut_offs} were not tuned."
 
 
 def code(material: Material) -> str:
@@ -155,7 +163,7 @@ def software(material: Material) -> str:
 
 def flow(material: Material) -> str:
     """Return where the flow is."""
-    return "See Flow of radiographs."
+    return f"See Flow of {material.words.images}."
 
 
 def table1(material: Material) -> str:
@@ -165,8 +173,8 @@ def table1(material: Material) -> str:
 
 def numbers(material: Material) -> str:
     """Return the numbers analysed."""
-    target = material.evidence.grid.target
-    return f"{material.counted}; mean density {number(float(target.mean()))} g/cm². Counts stand with every table."
+    words, mean = material.words, float(material.evidence.grid.target.mean())
+    return f"{material.counted}; mean density {words.density(mean)} {words.scale.unit}. Counts stand with every table."
 
 
 def model(material: Material) -> str:

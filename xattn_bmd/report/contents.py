@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xattn_bmd.report.page import Section
+from xattn_bmd.report.words import Words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,8 @@ class Contents:
         subtitle: one line below it.
         sections: the sections, in order.
         tables: the tables stored beside the page, by name.
-        simulated: whether the radiographs are made up; None where the source does not say.
+        words: what images are called, and how densities are written.
+        simulated: whether the images are made up; None where the source does not say.
         optimistic: whether each checkpoint was chosen on the fold that is scored.
         image_encoder: what the image encoder had learnt from before, in words.
     """
@@ -33,6 +35,7 @@ class Contents:
     subtitle: str
     sections: tuple[Section, ...]
     tables: Mapping[str, pd.DataFrame]
+    words: Words
     simulated: bool | None
     optimistic: bool
     image_encoder: str

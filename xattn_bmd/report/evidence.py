@@ -52,9 +52,9 @@ class Evidence:
         metrics: regression metrics, pooled and by fold.
         agreement: Bland-Altman and calibration statistics.
         calibration_curve: measured against predicted density in bins.
-        screening: screening metrics at T = -1 and -2.5.
-        transferred: predictive values at stated prevalences.
-        classes: metrics of the three WHO classes.
+        screening: screening metrics at both thresholds.
+        transferred: predictive values at stated prevalences; empty where none is known.
+        classes: metrics of the three classes of density.
         confusion: measured against predicted class.
         reclassification: class by model a against class by model b.
         reclassification_summary: how many move, for the better or the worse.
@@ -165,13 +165,15 @@ def _screened(source: ReportSource, base: str, draws: _Draws) -> dict[str, pd.Da
     from xattn_bmd.metrics.tables.decision_curve import decision_curve_table
     from xattn_bmd.metrics.tables.reclassification import reclassification_summary_table, reclassification_table
     from xattn_bmd.metrics.tables.screening import screening_table
-    from xattn_bmd.metrics.tables.transferred import transferred_table
+    from xattn_bmd.metrics.tables.transferred import known_prevalences, transferred_table
     from xattn_bmd.metrics.tables.triage import triage_table
 
     given, population, kept, (seed, replicates) = source.predictions, source.reference, source.calibration, draws
     return {
         "screening": screening_table(given, population, calibration=kept, seed=seed, replicates=replicates),
-        "transferred": transferred_table(given, population, seed=seed, replicates=replicates),
+        "transferred": transferred_table(
+            given, population, prevalences=known_prevalences(population), seed=seed, replicates=replicates
+        ),
         "classes": classes_table(given, population, seed=seed, replicates=replicates),
         "confusion": confusion_table(given, population),
         "reclassification": reclassification_table(given, population, against=base),
@@ -269,4 +271,5 @@ def _characteristics(source: ReportSource) -> pd.DataFrame:
         target=source.predictions.drop_duplicates("radiograph_id").set_index("radiograph_id")["target"],
         groupby="sex" if "sex" in source.record.columns else None,
         units={name: str(role["unit"]) for name, role in declared.items() if role and role.get("unit")},
+        words=source.words,
     )

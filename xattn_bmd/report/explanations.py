@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_bmd.bone.reference import get_reference
+from xattn_bmd.bone.scale import scale_of
 from xattn_bmd.errors import RunError
+from xattn_bmd.report.words import Words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +30,7 @@ ZONES, ATTENTION, CONTRIBUTIONS = "zones.csv", "attention.csv", "contributions.c
 FOLDER = "explanations"
 """Folder of a run in which the report looks for explanations."""
 
-SIMULATED = "SIMULATED radiographs: no clinical evidence"
+SIMULATED = "SIMULATED {}: no clinical evidence"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,11 @@ class StoredExplanation:
         except ValueError as cause:
             raise RunError(f"{path} is JSON, but it is damaged; delete the folder and explain again.") from cause
 
+    @property
+    def words(self) -> Words:
+        """What images are called, and how densities are written; heat is drawn on radiographs alone."""
+        return Words(scale=scale_of(get_reference(self.facts["reference"])))
+
     def table(self, name: str) -> pd.DataFrame:
         """Return one of its tables; empty where it has none of that name."""
         import pandas as pd
@@ -72,7 +80,7 @@ class StoredExplanation:
         """Return its example radiographs.
 
         Returns:
-            ``ids`` (M,), ``pictures`` (M, S, S) uint8, ``heat`` (M, h, w), ``density`` (M,) g/cm², ``mean_picture``
+            ``ids`` (M,), ``pictures`` (M, S, S) uint8, ``heat`` (M, h, w), ``density`` (M,), ``mean_picture``
             (S, S) uint8, ``mean_heat`` (h, w); where there are masks ``outlines`` (M, S, S) uint8; where the network
             attends ``attention`` (V, h, w) and ``variables`` (V,).
 
@@ -95,16 +103,21 @@ class StoredExplanation:
         from xattn_bmd.report.figures.region_heat import region_heat
         from xattn_bmd.report.figures.zone_profile import zone_profile
 
-        found, kind = self.examples(), f"; {SIMULATED}" if self.facts["simulated"] else ""
+        found, words = self.examples(), self.words
+        kind = f"; {SIMULATED.format(words.images)}" if self.facts["simulated"] else ""
+        scale, coarse = words.scale, words.scale.decimals - 1
         pictures, outlines = _grey(found["pictures"]), _grey(found["outlines"]) if "outlines" in found else None
-        names = [f"{name}\n{density:.2f} g/cm²" for name, density in zip(found["ids"], found["density"], strict=True)]
+        names = [
+            f"{name}\n{density:.{coarse}f} {scale.unit}"
+            for name, density in zip(found["ids"], found["density"], strict=True)
+        ]
         title = f"{self.facts['model']}, {self.facts['method']}: red raises, blue lowers{kind}"
         figures = {"heat": heat_overlay(pictures, found["heat"], names=names, title=title, outlines=outlines)}
         if (overlap := self.table(OVERLAP)).size:
             figures["region_heat"] = region_heat(overlap)
             figures["zone_profile"] = zone_profile(self.table(ZONES))
         if (curves := self.table(CURVES)).size:
-            figures["perturbation"] = perturbation(curves)
+            figures["perturbation"] = perturbation(curves, words=words)
         if "attention" in found:
             mean = np.broadcast_to(
                 _grey(found["mean_picture"]), (len(found["variables"]), *found["mean_picture"].shape)

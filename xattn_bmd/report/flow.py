@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from xattn_bmd.report.figures.style import GREY, PALE, counted, look, new_figure, sentence, wrapped
+from xattn_bmd.report.figures.style import GREY, PALE, look, new_figure, sentence, wrapped
+from xattn_bmd.report.words import RADIOGRAPHS, Words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,11 +75,12 @@ def flow(cohort_record: Mapping[str, Any], predictions: pd.DataFrame, *, target:
 
 
 @look()
-def flow_figure(steps: Sequence[FlowStep]) -> Figure:
+def flow_figure(steps: Sequence[FlowStep], *, words: Words = RADIOGRAPHS) -> Figure:
     """Draw the steps as boxes from top to bottom, and beside the arrows who was lost on the way.
 
     Args:
         steps: from :func:`flow`.
+        words: of the report.
     """
     if not steps:
         return sentence("No step of the cohort is recorded.")
@@ -87,7 +89,7 @@ def flow_figure(steps: Sequence[FlowStep]) -> Figure:
     axes.set(xlim=(0.0, 1.0), ylim=(-_STEP * (len(steps) - 1) - _BOX / 2 - 0.02, _BOX / 2 + 0.02))
     axes.set_axis_off()
     for place, step in enumerate(steps):
-        _draw_step(axes, step, -_STEP * place, first=place == 0)
+        _draw_step(axes, step, -_STEP * place, first=place == 0, words=words)
     return figure
 
 
@@ -105,10 +107,10 @@ def _lost(before: int | None, after: int | None, why: str) -> str:
     return f"{before - after:,} {why}"
 
 
-def _draw_step(axes: Axes, step: FlowStep, height: float, *, first: bool) -> None:
+def _draw_step(axes: Axes, step: FlowStep, height: float, *, first: bool, words: Words) -> None:
     known = step.radiographs is not None
     box = {"boxstyle": "square,pad=0.45", "facecolor": "white" if known else "#F2F2F2", "edgecolor": GREY}
-    axes.text(0.29, height, f"{step.label}\n{_numbers(step)}", ha="center", va="center", bbox=box)
+    axes.text(0.29, height, f"{step.label}\n{_numbers(step, words)}", ha="center", va="center", bbox=box)
     if not first:
         arrow = {"arrowstyle": "-|>", "color": GREY, "linewidth": 1.2}
         axes.annotate("", xy=(0.29, height + _BOX / 2), xytext=(0.29, height + _STEP - _BOX / 2), arrowprops=arrow)
@@ -119,9 +121,9 @@ def _draw_step(axes: Axes, step: FlowStep, height: float, *, first: bool) -> Non
         axes.text(0.63, middle, text, va="center", bbox={"boxstyle": "square,pad=0.3", "facecolor": PALE, "lw": 0})
 
 
-def _numbers(step: FlowStep) -> str:
+def _numbers(step: FlowStep, words: Words) -> str:
     if step.radiographs is None:
         return NOT_RECORDED
     if step.patients is None:
-        return f"{step.radiographs:,} radiographs"
-    return counted(step.radiographs, step.patients)
+        return f"{step.radiographs:,} {words.images}"
+    return words.counted(step.radiographs, step.patients)

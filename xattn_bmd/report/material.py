@@ -8,51 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from xattn_bmd.bone.tscore import WHO_THRESHOLDS
 from xattn_bmd.report.evidence import Evidence
-from xattn_bmd.report.numbers import MINUS
 from xattn_bmd.report.source import ReportSource
+from xattn_bmd.report.words import Words
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Row = dict[Hashable, Any]
-
-LABELS = {
-    "mse": "MSE, (g/cm²)²",
-    "mae": "MAE, g/cm²",
-    "rmse": "RMSE, g/cm²",
-    "r2": "R²",
-    "pearson_r": "Pearson r",
-    "spearman_r": "Spearman r",
-    "ccc": "concordance",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "ppv": "PPV (precision)",
-    "precision": "precision",
-    "sensitivity": "sensitivity (recall)",
-    "recall": "recall",
-    "npv": "NPV",
-    "f1": "F1",
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "brier": "Brier score",
-    "kappa": "kappa",
-    "weighted_kappa": "weighted kappa",
-    "bias": "bias, g/cm²",
-    "sd_difference": "SD of difference, g/cm²",
-    "loa_low": "lower limit, g/cm²",
-    "loa_high": "upper limit, g/cm²",
-    "proportional_slope": "proportional slope",
-    "calibration_in_the_large": "calibration in the large, g/cm²",
-    "calibration_slope": "calibration slope",
-    "calibration_intercept": "calibration intercept, g/cm²",
-    "recalibrated_mae": "MAE, g/cm²",
-    "recalibrated_rmse": "RMSE, g/cm²",
-    "recalibrated_r2": "R²",
-    "decided": "decided",
-    "rule_in": "ruled in (low)",
-    "rule_out": "ruled out",
-}
-"""Names of metrics in headings."""
 
 
 class Captioned(Protocol):
@@ -61,6 +23,10 @@ class Captioned(Protocol):
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the models, in the order of the table."""
+
+    @property
+    def words(self) -> Words:
+        """What images are called, and how densities are written."""
 
     def caption(self, text: str, *, counted: str = "") -> str:
         """Return a caption that ends with n and with what is simulated."""
@@ -79,13 +45,15 @@ class Material:
         return self.source.models
 
     @property
+    def words(self) -> Words:
+        """What images are called, and how densities are written."""
+        return self.source.words
+
+    @property
     def counted(self) -> str:
-        """How many radiographs and patients were scored."""
+        """How many images and patients were scored."""
         grid = self.evidence.grid
-        radiographs, patients = len(grid.target), grid.n_patients
-        return (
-            f"n = {radiographs:,} radiograph{'s' * (radiographs != 1)} of {patients:,} patient{'s' * (patients != 1)}"
-        )
+        return f"n = {self.words.counted(len(grid.target), grid.n_patients).replace(', ', ' of ')}"
 
     @property
     def kind(self) -> str:
@@ -111,21 +79,6 @@ class Material:
             counted: n in words where it is not that of the whole table.
         """
         return f"{text} {'; '.join(filter(None, (counted or self.counted, self.kind)))}."
-
-
-def label(metric: str) -> str:
-    """Return the heading of a metric."""
-    return LABELS.get(metric, metric.replace("_", " "))
-
-
-def at(threshold: float) -> str:
-    """Return a T-score threshold as text."""
-    return f"T = {threshold:g}".replace("-", MINUS)
-
-
-def anchor(threshold: float) -> str:
-    """Return a T-score threshold as part of a name: letters and digits alone."""
-    return f"t{threshold:g}".replace("-", "m").replace(".", "p")
 
 
 THRESHOLDS = WHO_THRESHOLDS

@@ -13,8 +13,6 @@ UNDEFINED = "–"
 
 MINUS, _NO_BREAK = "\u2212", "\u00a0"
 
-_DIGITS = {"mse": 5, "proportional_slope": 3}
-
 
 def number(value: float | None, *, digits: int = 3) -> str:
     """Return a number with fixed digits; a dash for NaN, infinity or None.
@@ -70,10 +68,9 @@ def span(low: float | None, high: float | None, *, digits: int = 3, as_percent: 
     return f"[{number(low, digits=digits)}, {number(high, digits=digits)}]"
 
 
-def estimate(row: Mapping[Any, Any], *, digits: int | None = None) -> Cell:
-    """Return the cell of a row with ``value``, ``low`` and ``high``; digits as usual for its ``metric``."""
-    places = _DIGITS.get(str(row.get("metric", "")), 3) if digits is None else digits
-    return Cell(number(row["value"], digits=places), span(row["low"], row["high"], digits=places))
+def estimate(row: Mapping[Any, Any], *, digits: int = 3) -> Cell:
+    """Return the cell of a row with ``value``, ``low`` and ``high``."""
+    return Cell(number(row["value"], digits=digits), span(row["low"], row["high"], digits=digits))
 
 
 def in_words(cell: Cell) -> str:

@@ -7,21 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xattn_bmd.atomic import atomic_write
+from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.errors import RunError
 from xattn_bmd.report.figures.save import save_figure, svg_text
 from xattn_bmd.report.figures.search_history import search_history
 from xattn_bmd.report.figures.search_importance import search_importance
 from xattn_bmd.report.html import Page, page_html
 from xattn_bmd.report.page import Block, Cell, Code, Picture, Prose, Section, Table, Terms, pictures
-from xattn_bmd.report.write import NOT_FOR_DIAGNOSIS, SIMULATED
+from xattn_bmd.report.words import Words, words_of
+from xattn_bmd.report.write import NOT_FOR_DIAGNOSIS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PAGE = "search.html"
 OPTIMISTIC = "OPTIMISTIC: the folds that chose the configuration score it (flat search)."
-_WORDS = {"mae": "MAE (g/cm²)", "mse": "MSE (g²/cm⁴)", "f1": "F1 at T < -1"}
-_MOST_FAILED = 20
+_MOST_FAILED, _PLACES = 20, 4
+_DENSITIES = ("_mae", "_mse")
 
 
 def write_search_page(folder: Path) -> Path:
@@ -65,7 +67,7 @@ def write_search_page(folder: Path) -> Path:
 
 def _page(record: dict[str, Any], sections: tuple[Section, ...], drawings: dict[str, str]) -> Page:
     banners = [
-        *([("alarm", SIMULATED)] if record["simulated"] else []),
+        *([("alarm", _words(record).simulated())] if record["simulated"] else []),
         *([] if record["nested"] else [("alarm", OPTIMISTIC)]),
         ("plain", NOT_FOR_DIAGNOSIS),
     ]
@@ -86,8 +88,10 @@ def _chosen(record: dict[str, Any], scores: pd.DataFrame, best: str) -> tuple[Bl
         else "The scored folds chose the configuration: the figures are too good."
     )
     columns = [name for name in scores.columns if name != "protocol"]
-    rows = tuple(tuple(Cell(_text(value)) for value in row) for row in scores[columns].itertuples(index=False))
-    caption = f"Scores by outer fold; {int(scores['n'].sum())} radiographs."
+    words = _words(record)
+    places = [words.scale.decimals + 1 if name.endswith(_DENSITIES) else _PLACES for name in columns]
+    rows = tuple(tuple(map(_cell, row, places)) for row in scores[columns].itertuples(index=False))
+    caption = f"Scores by outer fold; {int(scores['n'].sum())} {words.images}."
     table = Table(name="outer-folds", caption=caption, columns=tuple(columns), rows=rows, words=(1, 2))
     return Prose(text=said, tone="key"), table, Code(label="The configuration to use, best.yaml", text=best)
 
@@ -97,7 +101,10 @@ def _history(record: dict[str, Any], trials: pd.DataFrame, importance: pd.DataFr
     counted = trials[(trials["search"] == name) & trials["counts"]]
     objective = record["objectives"][0]
     drawn = search_history(
-        counted, objective=objective, words=_WORDS[objective], maximize=record["directions"][0] == "maximize"
+        counted,
+        objective=objective,
+        words=_words(record).objective(objective),
+        maximize=record["directions"][0] == "maximize",
     )
     fits, every = (int(trials.loc[trials["counts"], column].sum()) for column in ("folds_scored", "folds"))
     return (
@@ -118,7 +125,7 @@ def _failed(trials: pd.DataFrame) -> tuple[Block, ...]:
         return (Prose(text="None."),)
     columns = ("search", "trial", "state", "reason")
     shown = failed.head(_MOST_FAILED)
-    rows = tuple(tuple(Cell(_text(value)) for value in row) for row in shown[list(columns)].itertuples(index=False))
+    rows = tuple(tuple(Cell(str(value)) for value in row) for row in shown[list(columns)].itertuples(index=False))
     caption = f"{len(shown)} of {len(failed)} trials; trials.csv holds all."
     return (Table(name="failed-trials", caption=caption, columns=columns, rows=rows, words=(0, 2, 3), wording=True),)
 
@@ -127,5 +134,10 @@ def _space(record: dict[str, Any]) -> tuple[Block, ...]:
     return (Terms(items=tuple((name, json.dumps(values)) for name, values in record["space"].items())),)
 
 
-def _text(value: object) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+def _words(record: dict[str, Any]) -> Words:
+    begun = record["begins_with"]
+    return words_of(get_reference(begun["reference"]), begun["image"])
+
+
+def _cell(value: object, places: int) -> Cell:
+    return Cell(f"{value:.{places}f}" if isinstance(value, float) else str(value))

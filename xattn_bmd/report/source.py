@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xattn_bmd.bone.reference import Reference, get_reference
 from xattn_bmd.errors import ConfigError, RunError
 from xattn_bmd.report.record import OwnRecord, joined_record, record_within
+from xattn_bmd.report.words import Words, words_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,7 @@ class ReportSource:
     Attributes:
         path: the run folder, or the table.
         predictions: the valid predictions table.
-        reference: the young-adult population of the T-scores.
+        reference: the young-adult population of the T-scores, or the cut-offs of QCT.
         calibration: rows of the inner validation parts by (model, repeat, fold).
         record: the clinical record, one row per radiograph with ``radiograph_id``.
         unmatched: ids of the predictions without a row in the record.
@@ -87,6 +88,16 @@ class ReportSource:
     def roles(self) -> Mapping[str, Any]:
         """Roles of the cohort's columns; empty where they are not known."""
         return (self.cohort or {}).get("roles") or {}
+
+    @property
+    def image_settings(self) -> Mapping[str, Any] | None:
+        """How images became pixels; None where the source does not say, or no model of an evaluation saw one."""
+        return image_settings(self.config, self.cohort)
+
+    @property
+    def words(self) -> Words:
+        """What images are called, and how densities are written."""
+        return words_of(self.reference, self.image_settings)
 
     @property
     def image_encoder(self) -> str:
@@ -212,6 +223,17 @@ def _carried(folder: Path, cohort: Mapping[str, Any]) -> dict[str, pd.DataFrame]
         return {}
     found = {name: read_plain_table(folder / f"{name}.csv") for name in CARRIED}
     return {name: table for name, table in found.items() if table is not None}
+
+
+def image_settings(config: Mapping[str, Any] | None, cohort: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return how images became pixels, from a run's ``config.yaml`` or an evaluation's ``cohort.json``.
+
+    Returns:
+        None where neither says, or no model of an evaluation saw an image.
+    """
+    if config:
+        return config.get("image") or {}
+    return next((one["image"] for one in (cohort or {}).get("predictors", ()) if one.get("image")), None)
 
 
 def read_text_file(path: Path) -> str:

@@ -10,16 +10,10 @@ import numpy as np
 
 from xattn_bmd.errors import MetricError
 from xattn_bmd.metrics.groups import record_texts
+from xattn_bmd.report.words import RADIOGRAPHS, Words
 
 if TYPE_CHECKING:
     import pandas as pd
-
-TABLE1_NOTE = (
-    "Each patient counts once, with the record of their first radiograph in the order of the cohort; the row "
-    "'radiographs' counts all of them. Numbers are mean (SD), or median [25 %, 75 %] where the skewness exceeds 1; "
-    "categories are n (% of those recorded). Missing counts patients without a value."
-)
-"""What stands below the table."""
 
 SKEWED = 1.0
 """Absolute sample skewness above which a variable is described by median and quartiles."""
@@ -29,7 +23,6 @@ DENSITY = "measured density"
 
 _GROUP, _TARGET = "group", "target"
 _EVERYONE = "Overall"
-_OTHER_DECIMALS = {_TARGET: 3}
 
 
 def table1(
@@ -40,17 +33,19 @@ def table1(
     target: pd.Series | None = None,
     groupby: str | None = None,
     units: Mapping[str, str] | None = None,
+    words: Words = RADIOGRAPHS,
 ) -> pd.DataFrame:
-    """Return the characteristics of the patients, overall and by group; :data:`TABLE1_NOTE` says how they are counted.
+    """Return the characteristics of the patients, overall and by group; :func:`table1_note` says how they are counted.
 
     Args:
         record: one row per radiograph with ``radiograph_id``, ``patient_id`` and the variables.
         numeric: columns with numbers.
         categorical: columns with categories.
-        target: density in g/cm² by radiograph id; None leaves it out.
+        target: density by radiograph id; None leaves it out.
         groupby: column whose values are compared, such as ``sex``; a patient belongs to the group of their first
             radiograph.  None describes all patients together.
         units: unit of each numeric variable that has one.
+        words: of the report.
 
     Returns:
         Text only: ``characteristic``, ``level`` (of a category, else empty), ``missing``, ``all (n = ...)`` and
@@ -73,11 +68,25 @@ def table1(
     groups = sorted(set(people[_GROUP]), key=lambda name: (name == UNKNOWN_GROUP, name)) if groupby else []
     labels = {f"n{place}": (name, (units or {}).get(name, "")) for place, name in enumerate(numeric)}
     labels |= {f"c{place}": (name, "") for place, name in enumerate(named)}
-    labels |= {_TARGET: (DENSITY, "g/cm²")} if target is not None else {}
-    rows = [_radiographs(record, people, groups)]
+    labels |= {_TARGET: (DENSITY, words.scale.unit)} if target is not None else {}
+    rows = [[words.images, *_radiographs(record, people, groups)]]
     for key, (name, unit) in labels.items():
-        rows += _variable(people, key, title=f"{name} ({unit})" if unit else name, groups=groups)
+        title, decimals = f"{name} ({unit})" if unit else name, _decimals(people, key, words)
+        rows += _variable(people, key, title=title, groups=groups, decimals=decimals)
     return _as_text(rows, people, groups)
+
+
+def table1_note(image: str) -> str:
+    """Return what stands below the table.
+
+    Args:
+        image: what one image is called.
+    """
+    return (
+        f"Each patient counts once, with the record of their first {image} in the order of the cohort; the row "
+        f"'{image}s' counts all of them. Numbers are mean (SD), or median [25 %, 75 %] where the skewness exceeds 1; "
+        "categories are n (% of those recorded). Missing counts patients without a value."
+    )
 
 
 def _require(record: pd.DataFrame, columns: Sequence[str]) -> None:
@@ -124,24 +133,27 @@ def _radiographs(record: pd.DataFrame, people: pd.DataFrame, groups: Sequence[st
     counts = record["patient_id"].astype(str).value_counts()
     numbers = counts.reindex(people["patient"]).to_numpy()
     each = [int(numbers[(people[_GROUP] == name).to_numpy()].sum()) for name in groups]
-    return ["radiographs", "", "", str(int(numbers.sum())), *map(str, each)]
+    return ["", "", str(int(numbers.sum())), *map(str, each)]
 
 
-def _variable(people: pd.DataFrame, key: str, *, title: str, groups: Sequence[str]) -> list[list[str]]:
+def _variable(people: pd.DataFrame, key: str, *, title: str, groups: Sequence[str], decimals: int) -> list[list[str]]:
     """Return the rows of one variable: characteristic, level, missing, all, each group."""
     values = people[key]
     missing = str(int(values.isna().sum()))
     if values.isna().all():
         return [[title, "", missing, *["–"] * (1 + len(groups))]]
     if key.startswith("c"):
-        described = _described(people, key, groups, median=False)
+        described = _described(people, key, groups, median=False, decimals=decimals)
         return [
             [f"{title}, n (%)" if place == 0 else "", level, missing if place == 0 else "", *cells]
             for place, (level, cells) in enumerate(described)
         ]
     median = is_skewed(values)
     kind = "median [quartiles]" if median else "mean (SD)"
-    return [[f"{title}, {kind}", "", missing, *cells] for _, cells in _described(people, key, groups, median=median)]
+    return [
+        [f"{title}, {kind}", "", missing, *cells]
+        for _, cells in _described(people, key, groups, median=median, decimals=decimals)
+    ]
 
 
 def is_skewed(values: pd.Series) -> bool:
@@ -156,11 +168,15 @@ def is_skewed(values: pd.Series) -> bool:
     return bool(np.isfinite(skewness) and abs(skewness) > SKEWED)
 
 
-def _described(people: pd.DataFrame, key: str, groups: Sequence[str], *, median: bool) -> list[tuple[str, list[str]]]:
+def _described(
+    people: pd.DataFrame, key: str, groups: Sequence[str], *, median: bool, decimals: int
+) -> list[tuple[str, list[str]]]:
     """Return (level, text for all and for each group) of one variable."""
     codes = {name: f"g{place}" for place, name in enumerate(groups)}
     data = people[[key]].assign(**({_GROUP: people[_GROUP].map(codes)} if groups else {}))
-    wanted = _tableone(data, key, median=median, grouped=bool(groups)).loc[[key], [_EVERYONE, *codes.values()]]
+    wanted = _tableone(data, key, median=median, grouped=bool(groups), decimals=decimals).loc[
+        [key], [_EVERYONE, *codes.values()]
+    ]
     known = people[key].notna()
     counts = [int(known.sum()), *(int(known[people[_GROUP] == name].sum()) for name in groups)]
     categorical = key.startswith("c")
@@ -170,7 +186,7 @@ def _described(people: pd.DataFrame, key: str, groups: Sequence[str], *, median:
     ]
 
 
-def _tableone(data: pd.DataFrame, key: str, *, median: bool, grouped: bool) -> pd.DataFrame:
+def _tableone(data: pd.DataFrame, key: str, *, median: bool, grouped: bool, decimals: int) -> pd.DataFrame:
     from tableone import TableOne
 
     categorical = key.startswith("c")
@@ -184,16 +200,18 @@ def _tableone(data: pd.DataFrame, key: str, *, median: bool, grouped: bool) -> p
             continuous=[] if categorical else [key],
             nonnormal=[key] if median else [],
             groupby=_GROUP if grouped else None,
-            decimals=_decimals(data[key]) if key.startswith("n") else _OTHER_DECIMALS.get(key, 1),
+            decimals=decimals,
             include_null=False,
             label_suffix=False,
         ).tableone
     return made.droplevel(0, axis=1) if grouped else made
 
 
-def _decimals(values: pd.Series) -> int:
-    """Return as many decimals as two digits of the spread need, one at least below a spread of 100."""
-    spread = float(values.std())
+def _decimals(people: pd.DataFrame, key: str, words: Words) -> int:
+    """Return the decimals of a density, else as many as two digits of the spread need, one at least below 100."""
+    if not key.startswith("n"):
+        return words.scale.decimals if key == _TARGET else 1
+    spread = float(people[key].std())
     if not np.isfinite(spread) or spread == 0.0:
         return 1
     return 0 if spread >= 100.0 else int(np.clip(1 - np.floor(np.log10(spread)), 1, 3))

@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from xattn_bmd.bone.reference import get_reference
+from xattn_bmd.bone.scale import AREAL, DensityScale, scale_of
 from xattn_bmd.bone.tscore import NORMAL_EDGE
 from xattn_bmd.metrics.paired.bootstrap import PAIRED_BOOTSTRAP
 from xattn_bmd.metrics.tables.layout import POOLED
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WIDTH = 118
-SIMULATED = "SIMULATED hips: these numbers say nothing about patients."
+SIMULATED = "SIMULATED {}: these numbers say nothing about patients."
 OPTIMISTIC = "OPTIMISTIC: protocol 'paper' chose each checkpoint on the fold that is scored here."
 UNDEFINED = "-"
 
@@ -49,9 +50,9 @@ def comparison_table(
         table.add_row(model, *_cells(model, metrics, screening, comparisons, against=against))
     stream = io.StringIO()
     console = Console(file=stream, width=WIDTH, force_terminal=False, color_system=None, markup=False, highlight=False)
-    for line in _warnings(optimistic=optimistic, simulated=simulated):
+    for line in _warnings(_scale(screening), optimistic=optimistic, simulated=simulated):
         console.print(line)
-    console.print(_caption(metrics))
+    console.print(_caption(metrics, "radiographs" if _scale(screening) is AREAL else "images"))
     console.print(table)
     console.print(_footnote(screening, against=against))
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
@@ -69,7 +70,8 @@ def _cells(
     at_edge = (screening["model"] == model) & (screening["threshold"] == NORMAL_EDGE)
     screened = _by_metric(without_averages(screening[at_edge]))
     cells = [_with_interval(*(pooled["r2"][name] for name in ("value", "low", "high")), number="{:.3f}")]
-    cells += [_number(pooled[name]["value"]) for name in ("mae", "rmse", "pearson_r")]
+    cells += [_number(pooled[name]["value"], _scale(screening).decimals) for name in ("mae", "rmse")]
+    cells.append(_number(pooled["pearson_r"]["value"]))
     cells += [_number(screened[name]["value"]) for name in ("auroc", "sensitivity", "specificity")]
     return [*cells, _change(model, comparisons, against=against)] if against else cells
 
@@ -96,24 +98,32 @@ def _with_interval(value: float, low: float, high: float, *, number: str, unit: 
     return text if math.isnan(low) else f"{text} [{number.format(low)}, {number.format(high)}]"
 
 
-def _number(value: float) -> str:
-    return UNDEFINED if math.isnan(value) else f"{value:.3f}"
+def _number(value: float, places: int = 3) -> str:
+    return UNDEFINED if math.isnan(value) else f"{value:.{places}f}"
 
 
-def _warnings(*, optimistic: bool, simulated: bool) -> list[str]:
-    return [*([SIMULATED] if simulated else []), *([OPTIMISTIC] if optimistic else [])]
+def _scale(screening: pd.DataFrame) -> DensityScale:
+    return scale_of(get_reference(str(screening["reference"].iloc[0])))
 
 
-def _caption(metrics: pd.DataFrame) -> str:
+def _warnings(scale: DensityScale, *, optimistic: bool, simulated: bool) -> list[str]:
+    return [*([simulated_text(scale)] if simulated else []), *([OPTIMISTIC] if optimistic else [])]
+
+
+def simulated_text(scale: DensityScale) -> str:
+    """Return the warning of simulated images: hips, unless their densities are of QCT."""
+    return SIMULATED.format("hips" if scale is AREAL else "images")
+
+
+def _caption(metrics: pd.DataFrame, images: str) -> str:
     first = metrics.iloc[0]
-    return f"{first['n']} radiographs of {first['patients']} patients, pooled out-of-fold; 95 % patient bootstrap"
+    return f"{first['n']} {images} of {first['patients']} patients, pooled out-of-fold; 95 % patient bootstrap"
 
 
 def _footnote(screening: pd.DataFrame, *, against: str) -> str:
     row = screening[screening["threshold"] == NORMAL_EDGE].iloc[0]
-    unit = "g/cm²" if get_reference(row["reference"]).unit == "g/cm2" else "mg/cm³"
     lines = [
-        f"MAE, RMSE in {unit}.  AUROC, sens, spec: {row['positive']}",
+        f"MAE, RMSE in {_scale(screening).unit}.  AUROC, sens, spec: {row['positive']}",
         f"reference {row['reference']}",
     ]
     if against:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xattn_bmd.atomic import atomic_folder, atomic_write
-from xattn_bmd.bone.reference import Reference
 from xattn_bmd.errors import RunError
 from xattn_bmd.metrics.intervals import REPLICATES
 from xattn_bmd.models.origin import saw_simulated_hips
@@ -46,10 +45,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAGE, FILES = "report.html", "report"
-SIMULATED = "SIMULATED radiographs: these numbers say nothing about patients."
 OPTIMISTIC = "OPTIMISTIC: each checkpoint was chosen on the fold that is scored here (protocol 'paper')."
 NOT_FOR_DIAGNOSIS = "Research report. Not for diagnosis or treatment of anybody."
-UNKNOWN = "The source does not say whether the radiographs are simulated, nor how the predictions were made."
+UNKNOWN = "The source does not say whether the {} are simulated, nor how the predictions were made."
 
 SECTIONS: tuple[Callable[[Material], Section], ...] = (
     key.section,
@@ -77,11 +75,6 @@ _LARGE_SVG = 4.0
 """An SVG this many times the size of its PNG is replaced by it in the page."""
 
 
-def reports(reference: Reference) -> bool:
-    """Tell whether there is a report of densities with that reference: of areal density alone."""
-    return reference.unit == "g/cm2"
-
-
 def write_report(
     path: str | Path,
     *,
@@ -99,7 +92,7 @@ def write_report(
     Args:
         path: a finished run folder, or a predictions table; of classes, a finished run or evaluation.
         out: folder to write in; the run folder itself, or ``NAME-report`` beside a table, by default.
-        reference: name of the reference population; a run knows its own.
+        reference: name of the reference population, or of the cut-offs of QCT; a run knows its own.
         record: CSV file of clinical variables with ``radiograph_id``.
         seed: seed of the bootstrap.
         replicates: number of bootstrap replicates.
@@ -108,8 +101,7 @@ def write_report(
         The page.
 
     Raises:
-        RunError: if the source cannot be opened, its densities are volumetric, or the disk cannot be written; nothing
-            is half-written.
+        RunError: if the source cannot be opened or the disk cannot be written; nothing is half-written.
         ConfigError: if the reference is not known.
         MetricError: if the table or the record cannot be used.
     """
@@ -135,19 +127,15 @@ def _density_contents(
     path: str | Path, reference: str | None, record: str | Path | None, *, seed: int, replicates: int
 ) -> Contents:
     source = open_source(path, reference=reference, record=record)
-    if not reports(source.reference):
-        raise RunError(
-            "A report is of areal density in g/cm², for which its words are written, but these densities are in "
-            f"{source.reference.unit}; the tables beside them hold every result."
-        )
     evidence = gather(source, seed=seed, replicates=replicates)
     material = Material(source=source, evidence=evidence)
     return Contents(
         path=source.path,
-        title="Bone mineral density from radiographs: evaluation report",
+        title=f"Bone mineral density from {source.words.images}: evaluation report",
         subtitle=f"{', '.join(material.models)}; {material.counted}",
         sections=tuple(make(material) for make in SECTIONS),
         tables=evidence.tables(),
+        words=source.words,
         simulated=source.simulated,
         optimistic=source.optimistic,
         image_encoder=source.image_encoder,
@@ -164,9 +152,9 @@ def _folder(path: Path, out: str | Path | None) -> Path:
 
 def _page(source: Contents, drawings: dict[str, str]) -> Page:
     banners = [
-        *([("alarm", SIMULATED)] if source.simulated else []),
+        *([("alarm", source.words.simulated())] if source.simulated else []),
         *([("alarm", OPTIMISTIC)] if source.optimistic else []),
-        *([("plain", UNKNOWN)] if source.simulated is None else []),
+        *([("plain", UNKNOWN.format(source.words.images))] if source.simulated is None else []),
         *([("plain", f"Image encoder: {source.image_encoder}.")] if saw_simulated_hips(source.image_encoder) else []),
         ("plain", NOT_FOR_DIAGNOSIS),
     ]

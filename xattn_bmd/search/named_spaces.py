@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from xattn_bmd.bone.reference import Unit
 from xattn_bmd.config import HEAD_LOSSES
 from xattn_bmd.errors import ConfigError
 from xattn_bmd.search.space import SearchSpace
@@ -35,15 +36,25 @@ TRAINING: dict[str, Any] = {
         "when": {"training.loss": ["weighted_smooth_l1"]},
     },
 }
-"""How a network is trained; for the head ``point``."""
+"""How a network is trained on areal density; for the head ``point``."""
+
+VOLUMETRIC: dict[str, Any] = {
+    "training.loss": {"choices": [name for name in HEAD_LOSSES["point"] if name != "balanced_mse"]},
+    "training.beta": TRAINING["training.beta"] | {"low": 3.0, "high": 60.0},
+}
+"""What differs for densities in mg/cm³: the width beta has their unit, and ``balanced_mse`` a noise in g/cm²."""
 
 NAMES = ("fusion", "training", "all")
 
 
-def named_space(name: str) -> SearchSpace:
+def named_space(name: str, *, unit: Unit = "g/cm2") -> SearchSpace:
     """Return a named space.
 
     ``fusion``: which fusion, and its size; ``training``: how it is trained; ``all``: both.
+
+    Args:
+        name: of the space.
+        unit: of the densities, which the width of Smooth L1 has.
 
     Raises:
         ConfigError: if the name is unknown.
@@ -52,20 +63,22 @@ def named_space(name: str) -> SearchSpace:
         >>> [parameter.name for parameter in named_space("fusion").parameters][:2]
         ['models', 'model.width']
     """
+    training = TRAINING | (VOLUMETRIC if unit == "mg/cm3" else {})
     if name == "training":
-        return SearchSpace.from_dict(TRAINING)
+        return SearchSpace.from_dict(training)
     if name in ("fusion", "all"):
-        return SearchSpace.from_dict(_fusion() | (TRAINING if name == "all" else {}))
+        return SearchSpace.from_dict(_fusion() | (training if name == "all" else {}))
     near = difflib.get_close_matches(name, NAMES, n=1)
     hint = f"did you mean {near[0]!r}?" if near else "choose one, or give the path of a .yaml file."
     raise ConfigError(f"A named search space is one of {', '.join(NAMES)}, but {name!r} was given; {hint}")
 
 
-def opened_space(space: SearchSpace | str | Path | Mapping[str, Any]) -> SearchSpace:
+def opened_space(space: SearchSpace | str | Path | Mapping[str, Any], *, unit: Unit = "g/cm2") -> SearchSpace:
     """Return a space, however it is given.
 
     Args:
         space: the space itself, what YAML makes of it, the path of a ``.yaml`` file, or a name.
+        unit: of the densities, for a named space.
 
     Raises:
         ConfigError: if it is unknown or malformed.
@@ -80,7 +93,7 @@ def opened_space(space: SearchSpace | str | Path | Mapping[str, Any]) -> SearchS
         return SearchSpace.from_dict(space)
     if isinstance(space, Path) or space.endswith((".yaml", ".yml")):
         return SearchSpace.load(Path(space))
-    return named_space(space)
+    return named_space(space, unit=unit)
 
 
 def _fusion() -> dict[str, Any]:

@@ -25,9 +25,9 @@ class FoldScore:
 
     Attributes:
         n: radiographs.
-        absolute: sum of absolute errors, g/cm².
-        squared: sum of squared errors, (g/cm²)².
-        low: radiographs of low density (T < -1).
+        absolute: sum of absolute errors, in the unit of the density.
+        squared: sum of squared errors, in its square.
+        low: images of low density (T < -1, or 120 mg/cm³ and below).
         called: radiographs called low.
         found: radiographs that are low and called so.
     """
@@ -85,37 +85,36 @@ class Objective:
         direction: which way is better.
         of: value of the scored folds, one or more.
         foldwise: whether it is a mean over folds, so that a trial can be stopped between them.
-        words: what it is, for tables and figures.
     """
 
     direction: Literal["minimize", "maximize"]
     of: Callable[[Sequence[FoldScore]], float]
     foldwise: bool
-    words: str
 
 
 def mean_absolute_error(folds: Sequence[FoldScore]) -> float:
-    """Return the mean over folds of the mean absolute error, g/cm²."""
+    """Return the mean over folds of the mean absolute error."""
     return float(np.mean([fold.absolute / fold.n for fold in folds]))
 
 
 def mean_squared_error(folds: Sequence[FoldScore]) -> float:
-    """Return the mean over folds of the mean squared error, (g/cm²)²."""
+    """Return the mean over folds of the mean squared error."""
     return float(np.mean([fold.squared / fold.n for fold in folds]))
 
 
 def f1_low(folds: Sequence[FoldScore]) -> float:
-    """Return F1 for low density (T < -1) over all folds together; 0 where nobody is low and nobody called so."""
+    """Return F1 for low density over all folds together; 0 where nobody is low and nobody called so."""
     both = sum(fold.low + fold.called for fold in folds)
     return 2.0 * sum(fold.found for fold in folds) / both if both else 0.0
 
 
 OBJECTIVES: dict[ObjectiveName, Objective] = {
-    "mae": Objective("minimize", mean_absolute_error, True, "MAE (g/cm²)"),
-    "mse": Objective("minimize", mean_squared_error, True, "MSE (g²/cm⁴)"),
-    "f1": Objective("maximize", f1_low, False, "F1 at T < -1"),
+    "mae": Objective("minimize", mean_absolute_error, True),
+    "mse": Objective("minimize", mean_squared_error, True),
+    "f1": Objective("maximize", f1_low, False),
 }
-"""The objectives by name; a new one is a function of the folds' scores and a line here."""
+"""The objectives by name; a new one is a function of the folds' scores, a line here and its words in
+:meth:`~xattn_bmd.report.words.Words.objective`."""
 
 
 def check_objectives(names: Sequence[str]) -> tuple[ObjectiveName, ...]:

@@ -138,6 +138,11 @@ class Parameter:
         """What kind of values the setting takes."""
         return kind_of(self.name)
 
+    @property
+    def named(self) -> tuple[Value, ...]:
+        """The values that are named one by one; none of a range."""
+        return self.values.choices if isinstance(self.values, Choices) else ()
+
     def exists(self, chosen: Mapping[str, Value]) -> bool:
         """Tell whether the parameter exists beside the values chosen so far."""
         return all(name in chosen and chosen[name] in values for name, values in self.when)

@@ -9,11 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from xattn_bmd.bone.reference import get_reference
 from xattn_bmd.config import CompareConfig, to_dict
+from xattn_bmd.report.words import Words, words_of
 from xattn_bmd.search.constraints import Constraints
 from xattn_bmd.search.objective import OBJECTIVES, ObjectiveName
 from xattn_bmd.search.part import Part, flat_part, nested_parts
 from xattn_bmd.search.space import SearchSpace
+from xattn_bmd.training.study import reference_of
 from xattn_bmd.training.workers.jobs import SharedStudy
 
 
@@ -60,6 +63,11 @@ class SearchRequest:
     def config(self) -> CompareConfig:
         """The configuration from which the search begins."""
         return self.shared.study.config
+
+    @property
+    def words(self) -> Words:
+        """What its images are called, and how its densities are written."""
+        return words_of(get_reference(reference_of(self.config)), asdict(self.config.image))
 
     @property
     def stops_between_folds(self) -> bool:

@@ -19,7 +19,7 @@ from xattn_bmd.search.storage import quiet_optuna
 from xattn_bmd.search.trial import fold_records
 from xattn_bmd.training.runs.run import PREDICTIONS
 from xattn_bmd.training.study import reference_of
-from xattn_bmd.types import PREDICTION_COLUMNS
+from xattn_bmd.types import PREDICTION_COLUMNS, UNIT_COLUMN
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -67,7 +67,8 @@ def tuned_predictions(fits: tuple[OuterFit, ...], *, out: Path) -> pd.DataFrame:
     """Return the out-of-fold predictions of the chosen configurations as those of one model, :data:`TUNED`."""
     parts = [pd.read_csv(fit.folder(out) / PREDICTIONS, float_precision="round_trip") for fit in fits]
     joined = pd.concat([part[list(PREDICTION_COLUMNS)] for part in parts], ignore_index=True)
-    return joined.assign(model=TUNED)
+    unit = {UNIT_COLUMN: parts[0][UNIT_COLUMN].iloc[0]} if UNIT_COLUMN in parts[0].columns else {}
+    return joined.assign(model=TUNED, **unit)
 
 
 def scores_table(

@@ -8,6 +8,7 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xattn_bmd.bone.reference import Unit
 from xattn_bmd.config import CompareConfig, Preset
 from xattn_bmd.config_checks import at_least
 from xattn_bmd.data.cache import default_cache_folder
@@ -33,10 +34,10 @@ from xattn_bmd.search.work import Search, storage_errors, take_part
 from xattn_bmd.training.fits.stacking import members_of
 from xattn_bmd.training.kept_memory import freed_memory_kept
 from xattn_bmd.training.registry import check_models, uses_images
-from xattn_bmd.training.request import check_networks, check_request, settled_config
+from xattn_bmd.training.request import check_backbone, check_networks, check_request, settled_config
 from xattn_bmd.training.runs.progress import FitProgress
 from xattn_bmd.training.runs.run_record import pictures_digest
-from xattn_bmd.training.study import Study, unit_of
+from xattn_bmd.training.study import Study
 from xattn_bmd.training.workers.cluster import check_worker_request, open_workers
 from xattn_bmd.training.workers.engine import map_on_workers
 from xattn_bmd.training.workers.job_keys import study_inputs
@@ -45,7 +46,7 @@ from xattn_bmd.training.workers.jobs import SharedStudy
 if TYPE_CHECKING:
     from distributed import Client
 
-JOURNAL = "study.journal"
+JOURNAL, BACKBONE = "study.journal", "model.backbone"
 DEFAULT_MODEL = "xattn"
 
 
@@ -95,12 +96,13 @@ def tune(
         folds: outer folds; None takes the preset's (10), or your plan's.
         inner_folds: folds on which the trials of a nested search are scored.
         nested: False searches on the outer folds themselves, which is optimistic.
-        objectives: of ``"mae"``, ``"mse"`` and ``"f1"`` (low density, T < -1); of several, the first one chooses.
+        objectives: of ``"mae"``, ``"mse"`` and ``"f1"`` (low density: T < -1, or 120 mg/cm³ and
+            below); of several, the first one chooses.
         constraints: largest number of fusion ``parameters`` and ``latency_ms`` of one estimate.
         prune: stop a trial between folds that a paired test calls worse than the best one (one objective alone).
         storage: journal file, URL of a database, or ``grpc://HOST:PORT``; None takes ``study.journal`` in ``out``.
         name: name of the search in its storage.
-        preset: ``"quick"`` or ``"paper"``; not read where ``config`` is given.
+        preset: ``"quick"``, ``"paper"`` or ``"ct_quick"`` for CT volumes; not read where ``config`` is given.
         config: the configuration from which the search begins, in place of a preset.
         plan: your own outer fold plan; None makes one.
         seed: seed of folds, trials and fits; None takes the preset's (0).
@@ -125,7 +127,7 @@ def tune(
         True
     """
     cohort, out = cohort.in_id_order(), Path(out)
-    chosen = _chosen_space(space, models)
+    chosen = _chosen_space(space, models, unit=cohort.roles.unit)
     settings = settled_config(
         cohort,
         config or CompareConfig.from_preset(preset),
@@ -145,8 +147,7 @@ def tune(
     _check_settings(settings, trials=trials, inner_folds=inner_folds)
     chosen.check(settings)
     check_request(cohort, settings, workers=workers if scheduler is None else 2)
-    _check_unit(settings)
-    check_networks(cohort, with_settings(settings, chosen.defaults(settings)))
+    _check_first(cohort, settings, chosen)
     request = SearchRequest(
         shared=_shared_study(cohort, settings, plan, cache=cache, progress=progress),
         space=chosen,
@@ -165,9 +166,12 @@ def tune(
 
 
 def _chosen_space(
-    space: SearchSpace | str | Path | Mapping[str, Any], models: Sequence[str | type[Fusion]] | None
+    space: SearchSpace | str | Path | Mapping[str, Any],
+    models: Sequence[str | type[Fusion]] | None,
+    *,
+    unit: Unit | None,
 ) -> SearchSpace:
-    opened = opened_space(space)
+    opened = opened_space(space, unit=unit or "g/cm2")
     if models is not None:
         names = tuple(name if isinstance(name, str) else fusion_name(name) for name in models)
         check_models(names)
@@ -186,13 +190,14 @@ def _chosen_space(
     return opened
 
 
-def _check_unit(settings: CompareConfig) -> None:
-    """Refuse densities in another unit than that of a search's objectives, figures and report."""
-    if unit_of(settings) != "g/cm2":
-        raise ConfigError(
-            f"A search is of areal density in g/cm2, in which its objectives are said, but these are in "
-            f"{unit_of(settings)}; compare a few settings by hand."
-        )
+def _check_first(cohort: Cohort, settings: CompareConfig, space: SearchSpace) -> None:
+    """Refuse a first trial, or with its other settings any backbone of the space, that cannot see the cohort."""
+    first = space.defaults(settings)
+    backbones = [name for each in space.parameters if each.name == BACKBONE for name in each.named]
+    for chosen in [first, *(first | {BACKBONE: name} for name in backbones if first.get(BACKBONE) != name)]:
+        config = with_settings(settings, chosen)
+        check_backbone(config)
+        check_networks(cohort, config)
 
 
 def _check_settings(config: CompareConfig, *, trials: int, inner_folds: int) -> None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from xattn_bmd.errors import RunError
 from xattn_bmd.search.choice import best_trial
 from xattn_bmd.search.ledger import REASON, Ledger
-from xattn_bmd.search.objective import OBJECTIVES
 from xattn_bmd.search.owner import Watch
 from xattn_bmd.search.part import Part
 from xattn_bmd.search.part_images import OpenedImages
@@ -152,7 +151,7 @@ def _said(ledger: Ledger, number: int, part: Part, request: SearchRequest) -> st
     place = f"{part.name}: {sum(trial.state.is_finished() for trial in trials)} of {request.trials} trials"
     if done is None or done.values is None:
         return f"{place}; trial {number} {'was given up' if done is None else done.user_attrs.get(REASON, 'failed')}"
-    words = OBJECTIVES[request.objectives[0]].words
+    words = request.words.objective(request.objectives[0])
     best = best_trial(trials, request=request, folds=part.plan.folds)
     so_far = "" if best is None or best.values is None else f", best {best.values[0]:.4f}"
     return f"{place}; trial {number} {_folds(done, part)}: {words} {done.values[0]:.4f}{so_far}"

@@ -207,6 +207,7 @@ def _predictor_description(predictor: Predictor) -> dict[str, Any]:
         "plan_hash": development.seen.salt,
         "simulated": predictor.simulated,
         "image_encoder": predictor.image_encoder,
+        "image": predictor.image.settings_read() if predictor.uses_images else None,
         "radiographs": development.n,
         "patients": development.patients,
         **target,

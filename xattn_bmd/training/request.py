@@ -21,7 +21,7 @@ from xattn_bmd.metrics.classification import who_codes
 from xattn_bmd.models.fusion import Fusion
 from xattn_bmd.models.fusions.named import fusion_name, is_fusion
 from xattn_bmd.models.network import build_network
-from xattn_bmd.models.volume_trunk import VOLUME_BACKBONES
+from xattn_bmd.models.volume_backbones import VOLUME_BACKBONES
 from xattn_bmd.training.device import torch_device
 from xattn_bmd.training.fits.precision import settled_precision
 from xattn_bmd.training.fits.stacking import members_of
@@ -157,14 +157,23 @@ def _check_unit(cohort: Cohort, reference: str) -> None:
 def _check_image_model(cohort: Cohort, config: CompareConfig) -> None:
     """Refuse image settings, backbone or mask head that do not go with the cohort's radiographs or CT volumes."""
     require_kind(cohort.image_paths, config.image)
+    check_backbone(config)
+    if config.image.is_volume and config.model.mask_head != "none":
+        raise ConfigError(
+            f"A mask head draws on radiographs, but image.slices is {config.image.slices}; set mask_head to 'none'."
+        )
+
+
+def check_backbone(config: CompareConfig) -> None:
+    """Refuse a backbone of CT volumes for radiographs.
+
+    Raises:
+        ConfigError: naming the backbone.
+    """
     if config.model.backbone in VOLUME_BACKBONES and not config.image.is_volume:
         raise ConfigError(
             f"The backbone {config.model.backbone!r} sees CT volumes, but image.slices is 1; set image.slices for a "
             "cohort of volumes, or take a timm model."
-        )
-    if config.image.is_volume and config.model.mask_head != "none":
-        raise ConfigError(
-            f"A mask head draws on radiographs, but image.slices is {config.image.slices}; set mask_head to 'none'."
         )
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xattn_bmd.explanation.counterfactual.answers import WHOLE
-from xattn_bmd.report.figures.style import BLUE, DENSITY_UNIT, GREY, counted, look, new_figure, shorten, with_title
+from xattn_bmd.report.figures.style import BLUE, GREY, look, new_figure, shorten, with_title
+from xattn_bmd.report.words import RADIOGRAPHS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,7 @@ def slope_figure(slopes: pd.DataFrame) -> Figure:
     for axes, part in zip(grid[:, 0], parts, strict=True):
         _draw(axes, part)
     first = whole.iloc[0]
-    people = counted(int(first["n"]), int(first["patients"]))
+    people = RADIOGRAPHS.counted(int(first["n"]), int(first["patients"]))
     with_title(figure, f"{shorten(str(first['model']))}: {people}, simulated\n(dashed: what physics asks for)")
     return figure
 
@@ -47,10 +48,8 @@ def _draw(axes: Axes, part: pd.DataFrame) -> None:
     axes.set_ylim(len(part) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    unit = (
-        f"{DENSITY_UNIT} of estimate for each {DENSITY_UNIT} of mineral" if ideal else f"{DENSITY_UNIT} for each step"
-    )
-    axes.set_xlabel(unit)
+    unit = RADIOGRAPHS.scale.unit
+    axes.set_xlabel(f"{unit} of estimate for each {unit} of mineral" if ideal else f"{unit} for each step")
     axes.xaxis.set_major_locator(MaxNLocator(5))
     if ideal:
         axes.set_xlim(min(0.0, float(part["low"].min())) - 0.05, max(1.05, float(part["high"].max()) + 0.05))

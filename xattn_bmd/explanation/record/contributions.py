@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_bmd.errors import RunError
+from xattn_bmd.report.words import RADIOGRAPHS, Words
 from xattn_bmd.types import VariableSchema
 
 if TYPE_CHECKING:
@@ -22,14 +23,15 @@ IMAGE = "image"
 """Name of the picture's part in the tables."""
 
 TOLERANCE = 1e-5
-"""g/cm² within which mean, picture and variables add up to what the model predicts; single precision leaves less."""
+"""Within which mean, picture and variables add up to what the model predicts, of the largest prediction and no less
+than 1 (g/cm² or mg/cm³); single precision leaves less."""
 
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Contributions:
-    """What each part adds to an estimate, against other people; g/cm² throughout.
+    """What each part adds to an estimate, against other people, in the unit of the density.
 
     ``prediction = mean + image + sum of record`` within :data:`TOLERANCE`, and ``prediction = given_mean + sum of
     given``.  Both are Shapley values.  For ``image`` and ``record`` the picture and the record first play for the
@@ -55,6 +57,7 @@ class Contributions:
         given_error: ``(N, V)`` the same of ``given``.
         people: number of people that each radiograph is compared with, at most.
         method: how coalitions were played: ``"exact"``, ``"orders"`` or ``"shap"``.
+        words: unit of the density, and what an image is called.
     """
 
     model: str
@@ -73,15 +76,18 @@ class Contributions:
     given_error: Values
     people: int
     method: str
+    words: Words = RADIOGRAPHS
 
     def __post_init__(self) -> None:
         """Refuse parts that do not add up to the prediction."""
         joint = self.mean + self.image + self.record.sum(axis=1)
         apart = [joint - self.prediction, self.given_mean + self.given.sum(axis=1) - self.prediction]
         worst = float(np.max(np.abs(apart), initial=0.0))
-        if not worst <= TOLERANCE:
+        most = TOLERANCE * max(1.0, float(np.max(np.abs(self.prediction), initial=0.0)))
+        if not worst <= most:
+            unit = self.words.scale.unit
             raise RunError(
-                f"Contributions add up to the prediction within {TOLERANCE:g} g/cm², but {worst:.2g} is left over; "
+                f"Contributions add up to the prediction within {most:.2g} {unit}, but {worst:.2g} is left over; "
                 "the model is not the same each time it is asked, and cannot be explained."
             )
 

@@ -100,6 +100,7 @@ def record_contributions(
         record_table=cohort.table,
         people=people,
         method=chosen,
+        words=explained.words,
         **collected.means()._asdict(),
     )
 

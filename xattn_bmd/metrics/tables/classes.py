@@ -1,4 +1,4 @@
-"""The three WHO classes of every model: rates of each class, and the confusion matrix."""
+"""The three classes of density of every model: rates of each class, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_bmd.bone.reference import Reference
-from xattn_bmd.metrics.classification import WHO_CLASSES, who_codes
+from xattn_bmd.bone.scale import scale_of
+from xattn_bmd.metrics.classification import who_codes
 from xattn_bmd.metrics.confusion import confusion_cells, rates_from_cells, undefined_class_rates
 from xattn_bmd.metrics.intervals import REPLICATES, Draws, patient_draws, split_draws
 from xattn_bmd.metrics.pooled import drawn_sums
@@ -26,7 +27,7 @@ CONFUSION_COLUMNS = ("model", "true_class", "predicted_class", "count")
 def classes_table(
     predictions: pd.DataFrame, reference: Reference, *, seed: int = 0, replicates: int = REPLICATES
 ) -> pd.DataFrame:
-    """Return how well every model tells the WHO classes apart.
+    """Return how well every model tells the classes of density apart.
 
     Args:
         predictions: a predictions table, densities on the device scale of ``reference``.
@@ -49,7 +50,7 @@ def classes_table(
 
 
 def confusion_table(predictions: pd.DataFrame, reference: Reference) -> pd.DataFrame:
-    """Return the confusion matrix of the WHO classes of every model.
+    """Return the confusion matrix of the classes of density of every model.
 
     Args:
         predictions: a predictions table, densities on the device scale of ``reference``.
@@ -62,20 +63,21 @@ def confusion_table(predictions: pd.DataFrame, reference: Reference) -> pd.DataF
     Raises:
         MetricError: if the table cannot be scored.
     """
-    grid = prediction_grid(predictions)
+    grid, classes = prediction_grid(predictions), scale_of(reference).classes
     rows = [
         {"model": model, "true_class": true, "predicted_class": predicted, "count": float(count)}
         for model in grid.predictions
-        for true, counts in zip(WHO_CLASSES, _cells(grid, model, reference).sum(axis=0).reshape(3, 3), strict=True)
-        for predicted, count in zip(WHO_CLASSES, counts, strict=True)
+        for true, counts in zip(classes, _cells(grid, model, reference).sum(axis=0).reshape(3, 3), strict=True)
+        for predicted, count in zip(classes, counts, strict=True)
     ]
     return frame(rows, CONFUSION_COLUMNS)
 
 
 def _class_rows(grid: PredictionGrid, model: str, draws: Draws, reference: Reference) -> Iterator[dict[str, Any]]:
+    classes = scale_of(reference).classes
     sums = drawn_sums(grid, _cells(grid, model, reference), draws)
-    reasons = undefined_class_rates(sums[0], classes=WHO_CLASSES)
-    for (name, metric), values in rates_from_cells(sums, classes=WHO_CLASSES).items():
+    reasons = undefined_class_rates(sums[0], classes=classes)
+    for (name, metric), values in rates_from_cells(sums, classes=classes).items():
         statistic = split_draws(values, draws)
         reason = reasons.get((name, metric), "") or interval_reason(statistic)
         row = {"model": model, "class": name, "metric": metric, "n": len(grid.target), "reason": reason}
@@ -86,4 +88,4 @@ def _cells(grid: PredictionGrid, model: str, reference: Reference) -> NDArray[np
     """Return what each radiograph adds to the nine cells, the mean over repeats, (N, 9)."""
     true = who_codes(grid.target, reference=reference)
     predicted = who_codes(grid.predictions[model], reference=reference)
-    return np.asarray(confusion_cells(true, predicted, n_classes=len(WHO_CLASSES)).mean(axis=0))
+    return np.asarray(confusion_cells(true, predicted, n_classes=len(scale_of(reference).classes)).mean(axis=0))

@@ -1,4 +1,4 @@
-"""Who changes WHO class when a model is used in place of another one."""
+"""Who changes class when a model is used in place of another one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from xattn_bmd.bone.reference import Reference
-from xattn_bmd.metrics.classification import WHO_CLASSES
+from xattn_bmd.bone.scale import scale_of
 from xattn_bmd.metrics.intervals import REPLICATES, patient_draws
 from xattn_bmd.metrics.predictions import prediction_grid
 from xattn_bmd.metrics.reclassification import pooled_reclassification, reclassification_counts
@@ -35,11 +35,11 @@ def reclassification_table(predictions: pd.DataFrame, reference: Reference, *, a
     Raises:
         MetricError: if the table cannot be scored.
     """
-    grid = prediction_grid(predictions)
+    grid, names = prediction_grid(predictions), scale_of(reference).classes
     rows = []
     for model in _others(list(grid.predictions), against):
         counts = reclassification_counts(grid, model_a=model, model_b=against, reference=reference)
-        for (true, class_a, class_b), count in zip(product(WHO_CLASSES, repeat=3), counts.ravel(), strict=True):
+        for (true, class_a, class_b), count in zip(product(names, repeat=3), counts.ravel(), strict=True):
             classes = {"true_class": true, "class_a": class_a, "class_b": class_b}
             rows.append({"model_a": model, "model_b": against, **classes, "count": float(count)})
     return frame(rows, RECLASSIFICATION_COLUMNS)

@@ -41,6 +41,17 @@ NHANES_PREVALENCES: Mapping[float, Sequence[float]] = MappingProxyType(
 """Prevalence of low density among women and among men at each WHO threshold, from :data:`NHANES_SOURCE`."""
 
 
+def known_prevalences(reference: Reference) -> Mapping[float, Sequence[float]]:
+    """Return the prevalences that are known for a reference: those of areal density; none for QCT.
+
+    Example:
+        >>> from xattn_bmd.bone.reference import QCT_SPINE
+        >>> known_prevalences(QCT_SPINE)
+        {}
+    """
+    return NHANES_PREVALENCES if reference.unit == "g/cm2" else {}
+
+
 def transferred_table(
     predictions: pd.DataFrame,
     reference: Reference,

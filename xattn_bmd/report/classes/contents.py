@@ -33,10 +33,11 @@ def class_contents(
     evidence = gather_classes(source, seed=seed, replicates=replicates)
     return Contents(
         path=source.path,
-        title=f"{source.target['column']} from radiographs: evaluation report",
+        title=f"{source.target['column']} from {source.words.images}: evaluation report",
         subtitle=f"{', '.join(source.models)}; {source.counted}",
         sections=_sections(source, evidence),
         tables=evidence.tables(),
+        words=source.words,
         simulated=source.simulated,
         optimistic=source.optimistic,
         image_encoder=str((source.environment or {}).get("image_encoder", "")),
@@ -72,8 +73,8 @@ def _methods(source: ClassSource) -> Section:
         "Each class is set against all others; 'macro' is the plain mean over the classes. The predicted class is the "
         "one of the highest probability; no threshold was tuned.",
         "Intervals are 95 % bias-corrected and accelerated (BCa) bootstrap intervals. Patients are drawn, each with "
-        "all radiographs and repeats; models share the draws, so comparisons are paired. Models were not trained again "
-        "in the draws: the intervals hold for these models and other patients, not for another training.",
+        f"all {source.words.images} and repeats; models share the draws, so comparisons are paired. Models were not "
+        "trained again in the draws: the intervals hold for these models and other patients, not for another training.",
         "A dash stands for a number that does not exist; a note below the table says why.",
         "No figure here was corrected for looking at many of them, except where Holm is named.",
     )

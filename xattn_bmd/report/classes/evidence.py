@@ -98,4 +98,5 @@ def _characteristics(source: ClassSource) -> pd.DataFrame:
         categorical=categorical,
         groupby=column,
         units={name: str(role["unit"]) for name, role in declared.items() if role and role.get("unit")},
+        words=source.words,
     )

@@ -9,22 +9,22 @@ from xattn_bmd.report.numbers import count, percent
 from xattn_bmd.report.page import Block, Cell, Picture, Prose, Section, Table, Terms
 from xattn_bmd.report.sections.provenance import plan_facts
 from xattn_bmd.report.sections.subgroups import NO_RECORD
-from xattn_bmd.report.table1 import TABLE1_NOTE
+from xattn_bmd.report.table1 import table1_note
 
 
 def cohort(source: ClassSource, evidence: ClassEvidence) -> Section:
     """Return the section on the cohort."""
     picture = Picture(
         name="flow",
-        caption=source.caption("Radiographs and patients from the image folder to the analysis."),
-        label="Flow diagram of radiographs and patients",
-        figure=flow_figure(evidence.flow),
+        caption=source.caption(f"{source.words.heading} and patients from the image folder to the analysis."),
+        label=f"Flow diagram of {source.words.images} and patients",
+        figure=flow_figure(evidence.flow, words=source.words),
     )
     return Section(
         name="cohort",
         title="Cohort",
         blocks=(_facts(source), *_table1(source, evidence)),
-        parts=(Section(name="flow", title="Flow of radiographs", blocks=(picture,)),),
+        parts=(Section(name="flow", title=f"Flow of {source.words.images}", blocks=(picture,)),),
     )
 
 
@@ -40,9 +40,9 @@ def folds(source: ClassSource) -> Section:
     table = Table(
         name="folds",
         caption=source.caption("Every scored fold."),
-        columns=(*keys, "radiographs", "patients", *source.classes),
+        columns=(*keys, source.words.images, "patients", *source.classes),
         rows=tuple(body),
-        notes=("All radiographs of a patient lie in one fold.",),
+        notes=(f"All {source.words.images} of a patient lie in one fold.",),
     )
     return Section(name="folds", title="Fold plan", blocks=(*plan_facts(source.plan), table))
 
@@ -50,10 +50,10 @@ def folds(source: ClassSource) -> Section:
 def _facts(source: ClassSource) -> Terms:
     once = source.predictions.drop_duplicates("radiograph_id")
     sites = sorted(set(once["site"].dropna().astype(str)) - {""}) if "site" in once.columns else []
-    items = [("radiographs", count(len(once))), ("patients", count(once["patient_id"].nunique()))]
+    items = [(source.words.images, count(len(once))), ("patients", count(once["patient_id"].nunique()))]
     for name in source.classes:
         found = int((once["target"] == name).sum())
-        items.append((name, f"{count(found)} radiographs ({percent(found / len(once))})"))
+        items.append((name, f"{count(found)} {source.words.images} ({percent(found / len(once))})"))
     items.append(("sites", ", ".join(sites) or "not stated"))
     return Terms(items=tuple(items))
 
@@ -69,6 +69,6 @@ def _table1(source: ClassSource, evidence: ClassEvidence) -> tuple[Block, ...]:
             columns=tuple(map(str, table.columns)),
             rows=tuple(tuple(Cell(str(value)) for value in row) for row in table.itertuples(index=False)),
             words=(1,),
-            notes=(TABLE1_NOTE,),
+            notes=(table1_note(source.words.image),),
         ),
     )

@@ -6,10 +6,11 @@ from xattn_bmd.metrics.confusion import ALL, MACRO
 from xattn_bmd.report.classes.evidence import ClassEvidence
 from xattn_bmd.report.classes.source import ClassSource
 from xattn_bmd.report.figures.confusion import confusion
-from xattn_bmd.report.material import Row, label, one, rows
+from xattn_bmd.report.material import Row, one, rows
 from xattn_bmd.report.numbers import count, estimate, in_words, p_value
 from xattn_bmd.report.page import Bullets, Cell, Gallery, Picture, Prose, Section, Table
 from xattn_bmd.report.sections.grid import ABSENT, by_model, missing_notes
+from xattn_bmd.report.words import Words
 
 _OVERALL = ("accuracy", "kappa", "weighted_kappa")
 _EACH = ("auroc", "accuracy", "sensitivity", "specificity", "precision", "f1")
@@ -48,9 +49,9 @@ def each_class(source: ClassSource, evidence: ClassEvidence) -> Section:
     pictures = tuple(
         Picture(
             name=f"confusion-{position}",
-            caption=source.caption(f"{model}: radiographs by true and predicted class."),
+            caption=source.caption(f"{model}: {source.words.images} by true and predicted class."),
             label=f"Confusion matrix of {model}",
-            figure=confusion(evidence.confusion, model=model, classes=source.classes),
+            figure=confusion(evidence.confusion, model=model, classes=source.classes, words=source.words),
         )
         for position, model in enumerate(source.models)
     )
@@ -72,7 +73,7 @@ def comparison(source: ClassSource, evidence: ClassEvidence) -> Section:
     body = tuple(
         (
             Cell(str(row["model_a"])),
-            Cell(f"{'macro ' * (row['class'] == MACRO)}{label(str(row['metric']))}"),
+            Cell(f"{'macro ' * (row['class'] == MACRO)}{source.words.label(str(row['metric']))}"),
             estimate(row | {"value": row["difference"]}),
             Cell(p_value(row["p"])),
             Cell(p_value(row["p_holm"])),
@@ -95,15 +96,14 @@ def external(source: ClassSource, evidence: ClassEvidence) -> Section:
     tables = []
     for position, model in enumerate(source.models):
         found = rows(evidence.drop, model=model)
-        counted = (
-            f"n = {count(found[0]['n_internal'])} internal and {count(found[0]['n_external'])} external radiographs"
-        )
+        sizes = [count(found[0][f"n_{part}"]) for part in ("internal", "external")]
+        counted = f"n = {sizes[0]} internal and {sizes[1]} external {source.words.images}"
         tables.append(
             Table(
                 name=f"external-{position}",
                 caption=source.caption(f"{model}: internal and external values with 95 % intervals.", counted=counted),
                 columns=("metric", "internal", "external", "change"),
-                rows=tuple(_drop_row(row) for row in found if row["metric"] in (*_EACH, *_OVERALL)),
+                rows=tuple(_drop_row(row, source.words) for row in found if row["metric"] in (*_EACH, *_OVERALL)),
                 notes=(
                     "Change is external minus internal; its interval treats the two cohorts as independent samples "
                     "(Zou and Donner 2008). Internal values are those of single fold models on people they had not "
@@ -124,14 +124,14 @@ def _by_class(source: ClassSource, evidence: ClassEvidence) -> Table:
     return Table(
         name="classes-each",
         caption=source.caption("Each class against all others, and their macro average."),
-        columns=("model and class", *map(label, _EACH)),
+        columns=("model and class", *map(source.words.label, _EACH)),
         rows=tuple(body),
-        notes=missing_notes(table),
+        notes=missing_notes(table, words=source.words),
     )
 
 
-def _drop_row(row: Row) -> tuple[Cell, ...]:
-    return Cell(label(str(row["metric"])), str(row["class"])), *(
+def _drop_row(row: Row, words: Words) -> tuple[Cell, ...]:
+    return Cell(words.label(str(row["metric"])), str(row["class"])), *(
         estimate({"value": row[part], "low": row[f"{part}_low"], "high": row[f"{part}_high"]})
         for part in ("internal", "external", "change")
     )

@@ -17,11 +17,13 @@ from xattn_bmd.report.source import (
     PLAN,
     PREDICTIONS,
     RECORD,
+    image_settings,
     read_json,
     read_plain_table,
     read_text_file,
     read_yaml,
 )
+from xattn_bmd.report.words import Words, image_word
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,10 +81,15 @@ class ClassSource:
         return (self.config or {}).get("protocol") == "paper"
 
     @property
+    def words(self) -> Words:
+        """What images are called."""
+        return Words(image=image_word(image_settings(self.config, self.cohort) or {}))
+
+    @property
     def counted(self) -> str:
-        """How many radiographs and patients were scored."""
+        """How many images and patients were scored."""
         radiographs, patients = (self.predictions[name].nunique() for name in ("radiograph_id", "patient_id"))
-        return f"n = {count(radiographs)} radiographs of {count(patients)} patients"
+        return f"n = {count(radiographs)} {self.words.images} of {count(patients)} patients"
 
     def caption(self, text: str, *, counted: str = "") -> str:
         """Return a caption that ends with n and with what is simulated.

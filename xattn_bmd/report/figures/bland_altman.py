@@ -11,7 +11,6 @@ from xattn_bmd.metrics.predictions import PredictionGrid
 from xattn_bmd.report.figures.scatter import draw_points, grid_title
 from xattn_bmd.report.figures.style import (
     BLACK,
-    DENSITY_UNIT,
     GREY,
     PALE,
     VERMILLION,
@@ -21,6 +20,7 @@ from xattn_bmd.report.figures.style import (
     padded,
     with_title,
 )
+from xattn_bmd.report.words import RADIOGRAPHS, Words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,17 +31,18 @@ _LINES = {"loa_high": ("upper limit", "--"), "bias": ("bias", "-"), "loa_low": (
 
 
 @look()
-def bland_altman(grid: PredictionGrid, *, model: str, agreement: pd.DataFrame) -> Figure:
+def bland_altman(grid: PredictionGrid, *, model: str, agreement: pd.DataFrame, words: Words = RADIOGRAPHS) -> Figure:
     """Draw prediction minus measurement against the mean of both, with bias and 95 % limits of agreement.
 
     The shading is the interval of each line; the dotted line is the proportional bias.  Lines that ``agreement`` does
     not have, or has as NaN, are not drawn.  With several repeats the points are those of the first.
 
     Args:
-        grid: the predictions, g/cm².
+        grid: the predictions.
         model: one of its models.
         agreement: the agreement table; of the model's rows ``bias``, ``loa_low``, ``loa_high`` and
             ``proportional_slope`` are used.
+        words: of the report.
     """
     figure = new_figure(4.2)
     axes = figure.add_subplot()
@@ -51,20 +52,20 @@ def bland_altman(grid: PredictionGrid, *, model: str, agreement: pd.DataFrame) -
     found = agreement[(agreement["model"] == model) & agreement["value"].notna()]
     rows = found.drop_duplicates("metric").set_index("metric")
     drawn = [metric for metric in _LINES if metric in rows.index]
-    _draw_lines(axes, rows.loc[drawn])
+    _draw_lines(axes, rows.loc[drawn], words)
     _draw_slope(axes, rows, means, differences)
     axes.axhline(0.0, color=GREY, linewidth=0.8)
     axes.set(
         ylim=padded(np.concatenate([differences, rows.loc[drawn, ["value", "low", "high"]].to_numpy(float).ravel()])),
-        xlabel=f"mean of predicted and measured ({DENSITY_UNIT})",
-        ylabel=f"predicted − measured ({DENSITY_UNIT})",
+        xlabel=f"mean of predicted and measured ({words.scale.unit})",
+        ylabel=f"predicted − measured ({words.scale.unit})",
     )
-    with_title(figure, grid_title(grid, model))
+    with_title(figure, grid_title(grid, model, words))
     legend_below(figure, axes)
     return figure
 
 
-def _draw_lines(axes: Axes, rows: pd.DataFrame) -> None:
+def _draw_lines(axes: Axes, rows: pd.DataFrame, words: Words) -> None:
     """Draw bias and limits with their intervals, and name them at the right."""
     numbers = rows[["value", "low", "high"]].to_numpy(dtype=np.float64)
     named = [_LINES[str(metric)] for metric in rows.index]
@@ -75,7 +76,8 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame) -> None:
     if named:
         beside = axes.secondary_yaxis("right")
         values = numbers[:, 0].tolist()
-        texts = [f"{name}\n{value:+.3f}".replace("-", "−") for (name, _), value in zip(named, values, strict=True)]
+        shown = [words.scale.text(value, sign="+").replace("-", "−") for value in values]
+        texts = [f"{name}\n{value}" for (name, _), value in zip(named, shown, strict=True)]
         beside.set_yticks(values, texts)
         beside.spines["right"].set_visible(False)
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from xattn_bmd.report.figures.curves import BANDS_AT_MOST
 from xattn_bmd.report.figures.style import (
-    DENSITY_UNIT,
     GREY,
     left_out,
     legend_below,
@@ -21,6 +20,7 @@ from xattn_bmd.report.figures.style import (
     shorten,
     with_title,
 )
+from xattn_bmd.report.words import RADIOGRAPHS, Words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @look()
-def calibration_curve(curve: pd.DataFrame, *, models: Sequence[str]) -> Figure:
+def calibration_curve(curve: pd.DataFrame, *, models: Sequence[str], words: Words = RADIOGRAPHS) -> Figure:
     """Draw measured against predicted density in bins of the prediction, with the 95 % interval of each bin's mean.
 
     With more than two models only the first has intervals.
@@ -36,10 +36,11 @@ def calibration_curve(curve: pd.DataFrame, *, models: Sequence[str]) -> Figure:
     Args:
         curve: the calibration curve table.
         models: the models to draw, at most six, in the order of their styles.
+        words: of the report.
     """
     chosen = curve[curve["model"].isin(models)].dropna(subset=["predicted", "observed"])
     if chosen.empty:
-        return sentence("There are too few radiographs for a calibration curve.")
+        return sentence(f"There are too few {words.images} for a calibration curve.")
     figure = new_figure(4.8)
     axes = figure.add_subplot(aspect="equal")
     styles = model_styles([model for model in models if (chosen["model"] == model).any()])
@@ -54,15 +55,15 @@ def calibration_curve(curve: pd.DataFrame, *, models: Sequence[str]) -> Figure:
     ends = padded(chosen[["predicted", "observed", "low", "high"]].to_numpy(float).ravel())
     axes.plot(ends, ends, color=GREY, linewidth=1.0, label="predicted = measured", zorder=0.5)
     axes.set(xlim=ends, ylim=ends)
-    axes.set(xlabel=f"predicted density ({DENSITY_UNIT})", ylabel=f"mean measured density ({DENSITY_UNIT})")
-    with_title(figure, _title(chosen, models))
+    axes.set(xlabel=f"predicted density ({words.scale.unit})", ylabel=f"mean measured density ({words.scale.unit})")
+    with_title(figure, _title(chosen, models, words))
     legend_below(figure, axes)
     return figure
 
 
-def _title(chosen: pd.DataFrame, models: Sequence[str]) -> str:
+def _title(chosen: pd.DataFrame, models: Sequence[str], words: Words) -> str:
     sizes = chosen["n"].to_numpy(float)
     sizes = sizes[np.isfinite(sizes)]
     span = f"{sizes.min():.0f}" if sizes.min() == sizes.max() else f"{sizes.min():.0f} to {sizes.max():.0f}"
     note = left_out(models)
-    return f"{span} radiographs per point" + (f"; {note}" if note else "")
+    return f"{span} {words.images} per point" + (f"; {note}" if note else "")

@@ -9,24 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xattn_bmd.report.figures.style import look, new_figure, sentence, shorten, with_title
+from xattn_bmd.report.words import RADIOGRAPHS, Words
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CLASSES = ("normal", "osteopenia", "osteoporosis")
-
 
 @look()
-def confusion(confusion: pd.DataFrame, *, model: str, classes: Sequence[str] = CLASSES) -> Figure:
+def confusion(
+    confusion: pd.DataFrame, *, model: str, classes: Sequence[str] | None = None, words: Words = RADIOGRAPHS
+) -> Figure:
     """Draw the radiographs of each measured class by predicted class, with the share of the measured class.
 
     Args:
         confusion: the confusion table; counts are means over repeats.
         model: one of its models.
-        classes: all classes in their order.
+        classes: all classes in their order; None takes those of the density.
+        words: of the report.
     """
+    classes = words.scale.classes if classes is None else classes
     counts = class_counts(
         confusion[confusion["model"] == model], rows="true_class", columns="predicted_class", classes=classes
     )
@@ -43,19 +46,17 @@ def confusion(confusion: pd.DataFrame, *, model: str, classes: Sequence[str] = C
         axes.text(column, row, text, ha="center", va="center", color=color)
     name_classes(axes, classes)
     axes.set(xlabel="predicted class", ylabel="measured class")
-    with_title(figure, f"{shorten(model)}: {count_text(float(counts.sum()))} radiographs, % of measured class")
+    with_title(figure, f"{shorten(model)}: {count_text(float(counts.sum()))} {words.images}, % of measured class")
     return figure
 
 
-def class_counts(
-    table: pd.DataFrame, *, rows: str, columns: str, classes: Sequence[str] = CLASSES
-) -> NDArray[np.float64]:
+def class_counts(table: pd.DataFrame, *, rows: str, columns: str, classes: Sequence[str]) -> NDArray[np.float64]:
     """Return the counts of a table by two of K classes, (K, K); combinations that it lacks count 0."""
     sums = table.groupby([rows, columns])["count"].sum()
     return np.array([[float(sums.get((row, column), 0.0)) for column in classes] for row in classes])
 
 
-def name_classes(axes: Axes, classes: Sequence[str] = CLASSES) -> None:
+def name_classes(axes: Axes, classes: Sequence[str]) -> None:
     """Write the class names on both axes of a square matrix, and draw no frame."""
     axes.set_xticks(range(len(classes)), classes)
     axes.set_yticks(range(len(classes)), classes)

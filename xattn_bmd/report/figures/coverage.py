@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from xattn_bmd.report.figures.forest import Row, forest, heading
 from xattn_bmd.report.figures.style import (
-    DENSITY_UNIT,
     MODELS_AT_MOST,
     STYLES,
-    counted,
     left_out,
     look,
     sentence,
     shorten,
     with_title,
 )
+from xattn_bmd.report.words import RADIOGRAPHS, Words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +27,7 @@ _METHODS = {"cross_fold": "cross-fold", "cv_plus": "CV+", "gaussian": "Gaussian"
 
 
 @look()
-def coverage(conformal: pd.DataFrame, *, group: str = EVERYONE) -> Figure:
+def coverage(conformal: pd.DataFrame, *, group: str = EVERYONE, words: Words = RADIOGRAPHS) -> Figure:
     """Draw the coverage of each model's prediction intervals with its 95 % interval, beside the nominal level.
 
     One row per model, method and level; the mean width of the prediction intervals stands at the right.
@@ -36,38 +35,39 @@ def coverage(conformal: pd.DataFrame, *, group: str = EVERYONE) -> Figure:
     Args:
         conformal: the table of prediction intervals.
         group: ``all``, or one of its subgroups such as ``sex=female``.
+        words: of the report.
     """
     chosen = conformal[conformal["group"] == group].dropna(subset=["coverage"])
     if chosen.empty:
         return sentence("No prediction intervals are known for this group.")
     models = list(dict.fromkeys(chosen["model"]))
     levels = sorted(float(level) for level in set(chosen["level"]))
-    rows = [row for model in models[:MODELS_AT_MOST] for row in _rows(chosen[chosen["model"] == model], levels)]
+    rows = [row for model in models[:MODELS_AT_MOST] for row in _rows(chosen[chosen["model"] == model], levels, words)]
     figure = forest(rows, xlabel="measured densities inside the interval (%)")
-    _nominal_levels(figure.axes[0], levels)
+    _nominal_levels(figure.axes[0], levels, words)
     note = left_out(models)
-    title = counted(int(chosen["n"].max()), int(chosen["patients"].max()))
+    title = words.counted(int(chosen["n"].max()), int(chosen["patients"].max()))
     with_title(figure, f"{title}; {note}" if note else title)
     return figure
 
 
-def _rows(model: pd.DataFrame, levels: Sequence[float]) -> Iterator[Row]:
+def _rows(model: pd.DataFrame, levels: Sequence[float], words: Words) -> Iterator[Row]:
     yield heading(shorten(str(model["model"].iloc[0])))
     for _, rows in model.groupby("method", sort=False):
         for one in rows.sort_values("level").to_dict("records"):
-            yield _row(one, levels)
+            yield _row(one, levels, words)
 
 
-def _row(one: dict[Hashable, Any], levels: Sequence[float]) -> Row:
+def _row(one: dict[Hashable, Any], levels: Sequence[float], words: Words) -> Row:
     style = STYLES[levels.index(float(one["level"])) % len(STYLES)]
     method = _METHODS.get(one["method"], str(one["method"]))
     label = f"{method}, {100 * one['level']:g} %"
     value, low, high = (100.0 * float(one[name]) for name in ("coverage", "low", "high"))
-    text = f"{value:.1f} %, {one['width']:.3f}".replace("inf", "no end")
+    text = f"{value:.1f} %, {words.scale.text(one['width'])}".replace("inf", "no end")
     return Row(label, value, low, high, text, color=style.color, marker=style.marker)
 
 
-def _nominal_levels(axes: Axes, levels: Sequence[float]) -> None:
+def _nominal_levels(axes: Axes, levels: Sequence[float], words: Words) -> None:
     for place, level in enumerate(levels):
         style = STYLES[place % len(STYLES)]
         axes.axvline(100.0 * level, color=style.color, linewidth=1.0, linestyle=style.line, zorder=0.5)
@@ -82,7 +82,7 @@ def _nominal_levels(axes: Axes, levels: Sequence[float]) -> None:
             color=style.color,
         )
     axes.annotate(
-        f"coverage, mean\nwidth ({DENSITY_UNIT})",
+        f"coverage, mean\nwidth ({words.scale.unit})",
         (1.02, 1.0),
         xycoords="axes fraction",
         xytext=(0, 3),

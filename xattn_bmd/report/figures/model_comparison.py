@@ -9,6 +9,7 @@ import numpy as np
 from xattn_bmd.metrics.paired.bootstrap import PAIRED_BOOTSTRAP
 from xattn_bmd.report.figures.forest import Row, forest, interval_text
 from xattn_bmd.report.figures.style import look, sentence, shorten, with_title
+from xattn_bmd.report.words import RADIOGRAPHS, Words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
 
 
 @look()
-def model_comparison(comparisons: pd.DataFrame) -> Figure:
+def model_comparison(comparisons: pd.DataFrame, *, words: Words = RADIOGRAPHS) -> Figure:
     """Draw the relative change of the mean squared error against the base, with its 95 % interval.
 
     Args:
         comparisons: the comparisons table; its rows of the paired bootstrap for ``mse`` are used.
+        words: of the report.
     """
     chosen = comparisons[(comparisons["metric"] == "mse") & (comparisons["test"] == PAIRED_BOOTSTRAP)]
     if chosen["relative"].notna().sum() == 0:
@@ -31,7 +33,7 @@ def model_comparison(comparisons: pd.DataFrame) -> Figure:
         xlabel="change of mean squared error (%)",
         line_at=0.0,
     )
-    with_title(figure, f"against {base}: {int(chosen['n'].iloc[0])} radiographs, paired; below 0 is better")
+    with_title(figure, f"against {base}: {int(chosen['n'].iloc[0])} {words.images}, paired; below 0 is better")
     return figure
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from xattn_bmd.report.figures.style import (
     BLUE,
-    DENSITY_UNIT,
     GREY,
     legend_below,
     look,
@@ -14,6 +13,7 @@ from xattn_bmd.report.figures.style import (
     sentence,
     with_title,
 )
+from xattn_bmd.report.words import RADIOGRAPHS, Words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,11 +23,12 @@ _AXES = {"deletion": "share of cells covered,\nhottest first", "insertion": "sha
 
 
 @look()
-def perturbation(curves: pd.DataFrame) -> Figure:
+def perturbation(curves: pd.DataFrame, *, words: Words = RADIOGRAPHS) -> Figure:
     """Draw how far the estimate moves while the hottest cells are covered, or shown.
 
     Args:
         curves: ``curves.csv`` of an explanation.
+        words: of the report.
     """
     if curves.empty:
         return sentence("No deletion and insertion curves were asked for.")
@@ -40,7 +41,7 @@ def perturbation(curves: pd.DataFrame) -> Figure:
             axes.fill_between(one["covered"], one["low"], one["high"], color=color, alpha=0.2, linewidth=0)
         axes.set_xlabel(label)
         axes.set_title(curve)
-    parts[0].set_ylabel(f"distance from whole ({DENSITY_UNIT})")
+    parts[0].set_ylabel(f"distance from whole ({words.scale.unit})")
     legend_below(figure, parts[0])
     with_title(figure, f"n = {int(curves['n'].max())} of {int(curves['patients'].max())} patients; 95 % intervals")
     return figure

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from xattn_bmd.report.figures.curves import finish, unit_curves
-from xattn_bmd.report.figures.roc import at_threshold
 from xattn_bmd.report.figures.style import GREY, look, sentence
+from xattn_bmd.report.words import RADIOGRAPHS, Words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,21 +16,27 @@ if TYPE_CHECKING:
 
 @look()
 def precision_recall(
-    curves: pd.DataFrame, *, threshold: float, models: Sequence[str], prevalence: float | None = None
+    curves: pd.DataFrame,
+    *,
+    threshold: float,
+    models: Sequence[str],
+    prevalence: float | None = None,
+    words: Words = RADIOGRAPHS,
 ) -> Figure:
     """Draw precision against recall for low density at a threshold, with 95 % bands as in the ROC figure.
 
     Args:
         curves: the curves table.
-        threshold: T-score below which density is low.
+        threshold: of low density, as tables have it: -1 or -2.5.
         models: the models to draw, at most six, in the order of their styles.
         prevalence: share of low density, drawn as the precision of chance; None draws no line.
+        words: of the report.
     """
     of_curve = curves[(curves["curve"] == "precision_recall") & (curves["threshold"] == threshold)]
     chosen = of_curve[of_curve["model"].isin(models)].dropna(subset=["x", "y"])
-    where = at_threshold(threshold)
+    where = words.at(threshold)
     if chosen.empty:
-        return sentence(f"No precision-recall curve at {where}: no radiograph is positive.")
+        return sentence(f"No precision-recall curve at {where}: no {words.image} is positive.")
     figure, axes = unit_curves(chosen, models=models, title=f"Precision and recall, low density at {where}")
     if prevalence is not None:
         axes.axhline(prevalence, color=GREY, linewidth=1.0, linestyle=":", label=f"prevalence {prevalence:.2f}")

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 WIDTH = 4.5
 """Width of every figure in inches: shown 370 px wide, its letters are about as large as the text beside it."""
 SMALL = 9.5
-DENSITY_UNIT = "g/cm²"
 MODELS_AT_MOST = 6
 RASTER_FROM = 2000
 """From this many points on they are stored as a picture inside the SVG, which would take megabytes otherwise."""
@@ -138,16 +137,6 @@ def wrapped(text: str, *, width: int) -> str:
     import textwrap
 
     return "\n".join(textwrap.fill(line, width) for line in text.splitlines())
-
-
-def counted(radiographs: int, patients: int) -> str:
-    """Return the numbers that belong in every title.
-
-    Example:
-        >>> counted(1, 1), counted(233, 216)
-        ('1 radiograph, 1 patient', '233 radiographs, 216 patients')
-    """
-    return f"{radiographs:,} radiograph{'s' * (radiographs != 1)}, {patients:,} patient{'s' * (patients != 1)}"
 
 
 def padded(values: NDArray[np.float64], *, share: float = 0.05) -> tuple[float, float]:

@@ -29,17 +29,17 @@ def section(material: Material) -> Section:
 
 
 def _scatters(material: Material) -> Gallery:
-    grid, reference = material.evidence.grid, material.source.reference
+    grid, reference, words = material.evidence.grid, material.source.reference, material.words
     return Gallery(
         pictures=tuple(
             Picture(
                 name=f"scatter-{position}",
                 caption=material.caption(
-                    f"{model}: predicted against measured density, one point per radiograph, with T-scores "
-                    f"({reference.name})."
+                    f"{model}: predicted against measured density, one point per {words.image}, with "
+                    f"{words.scale.lines} ({reference.name})."
                 ),
                 label=f"Scatter of predicted against measured density, {model}",
-                figure=scatter(grid, model=model, reference=reference),
+                figure=scatter(grid, model=model, reference=reference, words=words),
             )
             for position, model in enumerate(material.models)
         )
@@ -61,7 +61,7 @@ def _bland_altman(material: Material) -> tuple[Block, ...]:
             name=f"bland-altman-{position}",
             caption=material.caption(f"{model}: difference against the mean of both, bias and 95 % limits."),
             label=f"Bland-Altman plot, {model}",
-            figure=bland_altman(material.evidence.grid, model=model, agreement=agreement),
+            figure=bland_altman(material.evidence.grid, model=model, agreement=agreement, words=material.words),
         )
         for position, model in enumerate(material.models)
     )
@@ -77,7 +77,7 @@ def _calibration(material: Material) -> tuple[Block, ...]:
             "on the diagonal a model is calibrated."
         ),
         label="Calibration curves of the models",
-        figure=calibration_curve(material.evidence.calibration_curve, models=material.models),
+        figure=calibration_curve(material.evidence.calibration_curve, models=material.models, words=material.words),
     )
     caption = "Calibration: measured density regressed on predicted density; ideal are 0, 1 and 0."
     table = by_model(material, agreement, _CALIBRATION, name="calibration", caption=caption)

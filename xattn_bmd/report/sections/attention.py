@@ -41,7 +41,7 @@ def _table(material: Material, table: pd.DataFrame, model: str, position: int) -
         (Cell(str(variable)), Cell(percent(mean)), Cell(UNDEFINED if math.isnan(sd) else percent(sd)))
         for (variable, mean), sd in ordered
     )
-    scored = f"n = {count(mine.drop_duplicates(['repeat', 'fold'])['n'].sum())} scored radiographs"
+    scored = f"n = {count(mine.drop_duplicates(['repeat', 'fold'])['n'].sum())} scored {material.words.images}"
     return Table(
         name=f"attention-{position}",
         caption=material.caption(

@@ -6,10 +6,10 @@ import math
 
 from xattn_bmd.report.flow import flow_figure
 from xattn_bmd.report.material import Material
-from xattn_bmd.report.numbers import UNDEFINED, number
+from xattn_bmd.report.numbers import UNDEFINED
 from xattn_bmd.report.page import Block, Cell, Picture, Prose, Section, Table, Terms
 from xattn_bmd.report.sections.subgroups import NO_RECORD
-from xattn_bmd.report.table1 import TABLE1_NOTE
+from xattn_bmd.report.table1 import table1_note
 
 _SHOWN_IDS = 10
 
@@ -20,21 +20,23 @@ def section(material: Material) -> Section:
         name="cohort",
         title="Cohort",
         blocks=(_facts(material), *_table1(material), *_unmatched(material)),
-        parts=(Section(name="flow", title="Flow of radiographs", blocks=(_flow(material),)),),
+        parts=(Section(name="flow", title=f"Flow of {material.words.images}", blocks=(_flow(material),)),),
     )
 
 
 def _facts(material: Material) -> Terms:
     grid, target = material.evidence.grid, material.evidence.grid.target
-    spread = f" ± {number(float(target.std(ddof=1)))}" if len(target) > 1 else ""
+    words = material.words
+    unit, reference = words.scale.unit, material.source.reference
+    spread = f" ± {words.density(float(target.std(ddof=1)))}" if len(target) > 1 else ""
     sites = sorted(set(grid.sites.tolist()) - {""})
     items = [
-        ("radiographs", f"{len(target):,}"),
+        (words.images, f"{len(target):,}"),
         ("patients", f"{grid.n_patients:,}"),
-        ("measured density", f"{number(float(target.mean()))}{spread} g/cm² (mean ± SD)"),
-        ("range", f"{number(float(target.min()))} to {number(float(target.max()))} g/cm²"),
+        ("measured density", f"{words.density(float(target.mean()))}{spread} {unit} (mean ± SD)"),
+        ("range", f"{words.density(float(target.min()))} to {words.density(float(target.max()))} {unit}"),
         ("sites", ", ".join(sites) or "not stated"),
-        ("reference population", material.source.reference.name),
+        ("reference population" if words.scale.has_t_scores else "cut-offs", reference.name),
     ]
     return Terms(items=tuple(items))
 
@@ -51,7 +53,7 @@ def _table1(material: Material) -> tuple[Block, ...]:
             columns=tuple(map(str, table.columns)),
             rows=body,
             words=(1,),
-            notes=(TABLE1_NOTE,),
+            notes=(table1_note(material.words.image),),
         ),
     )
 
@@ -67,14 +69,15 @@ def _unmatched(material: Material) -> tuple[Block, ...]:
     if not names:
         return ()
     listed = ", ".join(names[:_SHOWN_IDS]) + (" and others" if len(names) > _SHOWN_IDS else "")
-    text = f"{len(names)} scored radiographs have no row in the clinical record and belong to no group: {listed}."
+    images = material.words.images
+    text = f"{len(names)} scored {images} have no row in the clinical record and belong to no group: {listed}."
     return (Prose(text=text, tone="warning"),)
 
 
 def _flow(material: Material) -> Picture:
     return Picture(
         name="flow",
-        caption=material.caption("Radiographs and patients from the image folder to the analysis."),
-        label="Flow diagram of radiographs and patients",
-        figure=flow_figure(material.evidence.flow_steps),
+        caption=material.caption(f"{material.words.heading} and patients from the image folder to the analysis."),
+        label=f"Flow diagram of {material.words.images} and patients",
+        figure=flow_figure(material.evidence.flow_steps, words=material.words),
     )

@@ -9,11 +9,12 @@ from xattn_bmd.metrics.paired.bootstrap import PAIRED_BOOTSTRAP, RELATIVE_METRIC
 from xattn_bmd.metrics.tables.layout import FOLDS
 from xattn_bmd.report.figures.model_comparison import model_comparison
 from xattn_bmd.report.figures.model_metrics import model_metrics
-from xattn_bmd.report.material import Material, Row, at, label, rows
+from xattn_bmd.report.material import Material, Row, rows
 from xattn_bmd.report.model_words import model_words
 from xattn_bmd.report.numbers import UNDEFINED, count, number, p_value, percent, span
 from xattn_bmd.report.page import Block, Cell, Gallery, Picture, Prose, Section, Table
 from xattn_bmd.report.sections.grid import by_model
+from xattn_bmd.report.words import Words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,7 @@ def section(material: Material) -> Section:
 
 
 def _metrics(material: Material) -> tuple[Block, ...]:
-    metrics = material.evidence.metrics
+    metrics, words = material.evidence.metrics, material.words
     pooled = metrics[metrics["method"] != FOLDS]
     caption = f"Errors of predicted density {material.pooled}, with 95 % intervals (patient bootstrap, BCa)."
     table = by_model(material, pooled, list(dict.fromkeys(pooled["metric"])), name="metrics", caption=caption)
@@ -57,9 +58,9 @@ def _metrics(material: Material) -> tuple[Block, ...]:
         pictures=tuple(
             Picture(
                 name=f"models-{metric}",
-                caption=material.caption(f"{label(metric)} of every model with its 95 % interval."),
-                label=f"Dots with intervals: {label(metric)} of every model",
-                figure=model_metrics(metrics, metric=metric),
+                caption=material.caption(f"{words.label(metric)} of every model with its 95 % interval."),
+                label=f"Dots with intervals: {words.label(metric)} of every model",
+                figure=model_metrics(metrics, metric=metric, words=words),
             )
             for metric in ("r2", "mae")
         )
@@ -71,11 +72,11 @@ def _by_fold(material: Material, folds: pd.DataFrame) -> tuple[Block, ...]:
     if folds.empty:
         return ()
     shown = [str(metric) for metric in dict.fromkeys(folds["metric"])]
-    digits = {"mse": 5}
+    words = material.words
     body = []
     for model in material.models:
         found = {str(row["metric"]): row for row in rows(folds, model=model)}
-        body.append((Cell(model), *(_mean_sd(found.get(name), digits.get(name, 3)) for name in shown)))
+        body.append((Cell(model), *(_mean_sd(found.get(name), words.places(name)) for name in shown)))
     note = (
         "The SD says how much folds differ, not how well the mean is known; folds share training patients, and a fold "
         "is small, so the pooled value with its patient-bootstrap interval above is the one to quote."
@@ -84,7 +85,7 @@ def _by_fold(material: Material, folds: pd.DataFrame) -> tuple[Block, ...]:
         Table(
             name="metrics-by-fold",
             caption=material.caption("The same metrics within each fold: mean over the folds, and SD between them."),
-            columns=("model", *(label(name) for name in shown)),
+            columns=("model", *(words.label(name) for name in shown)),
             rows=tuple(body),
             notes=(note,),
         ),
@@ -108,7 +109,7 @@ def _differences(material: Material) -> tuple[Block, ...]:
         name="comparison-mse",
         caption=material.caption(f"{text} Left of zero is better."),
         label=f"Dots with intervals: relative change of the mean squared error against {base}",
-        figure=model_comparison(comparisons),
+        figure=model_comparison(comparisons, words=material.words),
     )
     return picture, _changes(material), _p_values(material)
 
@@ -116,10 +117,10 @@ def _differences(material: Material) -> tuple[Block, ...]:
 def _changes(material: Material) -> Table:
     table = material.evidence.comparisons
     table = table[(table["test"] == PAIRED_BOOTSTRAP) & table["metric"].isin(_CHANGES)]
-    keys = list(dict.fromkeys(_compared(row) for row in table.to_dict("records")))
+    keys = list(dict.fromkeys(_compared(row, material.words) for row in table.to_dict("records")))
     body = []
     for model in dict.fromkeys(table["model_a"]):
-        found = {_compared(row): row for row in rows(table, model_a=model)}
+        found = {_compared(row, material.words): row for row in rows(table, model_a=model)}
         body.append((Cell(str(model)), *(_change(found.get(key)) for key in keys)))
     return Table(
         name="differences",
@@ -150,7 +151,7 @@ def _p_values(material: Material) -> Table:
     for row in table:
         test = str(row["test"])
         name = "McNemar" if test.startswith("mcnemar") else _TESTS.get(test, test.replace("_", " "))
-        found.setdefault((_compared(row), name), {})[str(row["model_a"])] = row
+        found.setdefault((_compared(row, material.words), name), {})[str(row["model_a"])] = row
     body = (
         (Cell(metric), Cell(test), *(_p(by_model.get(model)) for model in models))
         for (metric, test), by_model in found.items()
@@ -164,7 +165,7 @@ def _p_values(material: Material) -> Table:
         notes=(
             "Second line: adjusted by Holm for the number of models in the same test of the same metric. The bootstrap "
             "compares pooled metrics, the corrected t the means of the folds' metrics, Wilcoxon the patients' absolute "
-            "errors. McNemar: exact, or clustered by patient where patients have several radiographs. "
+            f"errors. McNemar: exact, or clustered by patient where patients have several {material.words.images}. "
             f"{UNDEFINED}: the test cannot be made.",
         ),
     )
@@ -177,10 +178,10 @@ def _p(row: Row | None) -> Cell:
     return Cell(p_value(row["p"]), "" if adjusted == UNDEFINED else f"Holm {adjusted}")
 
 
-def _compared(row: Row) -> str:
+def _compared(row: Row, words: Words) -> str:
     threshold = row["threshold"]
-    name = label(str(row["metric"])).partition(",")[0].partition(" (")[0]
-    return name if math.isnan(threshold) else f"{name}, {at(threshold)}"
+    name = words.label(str(row["metric"])).partition(",")[0].partition(" (")[0]
+    return name if math.isnan(threshold) else f"{name}, {words.at(threshold)}"
 
 
 def _detectable(material: Material) -> tuple[Block, ...]:
@@ -196,7 +197,7 @@ def _detectable_table(material: Material) -> Table:
     body = tuple(
         (
             Cell(str(row["model_a"])),
-            Cell(label(str(row["metric"])).partition(",")[0]),
+            Cell(material.words.label(str(row["metric"])).partition(",")[0]),
             Cell(percent(row["observed_relative"], sign=True)),
             Cell(percent(row["detectable_relative"])),
             Cell(percent(row["power_at"])),

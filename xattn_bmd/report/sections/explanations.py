@@ -22,7 +22,7 @@ _CAPTIONS = {
     "heat": "Heat over radiographs from low to high estimates, each on its own scale; red raises the density, blue "
     "lowers it. Right hips are mirrored.",
     "region_heat": "Share of the heat inside each region as a multiple of its share of the area.",
-    "zone_profile": "Share of the heat in zones of a box, for all and by estimated WHO class; left is medial.",
+    "zone_profile": "Share of the heat in zones of a box, for all and by estimated {class_kind}; left is medial.",
     "perturbation": "How far the estimate moves while the hottest cells are covered, or shown alone.",
     "attention": "Attention of each clinical variable to the picture, mean over radiographs and heads, each on its own "
     "scale: red more than even, blue less.",
@@ -50,8 +50,8 @@ def _part(material: Material, stored: StoredExplanation, position: int) -> Secti
     pictures = tuple(
         Picture(
             name=f"explanation-{position}-{name}",
-            caption=material.caption(_CAPTIONS[name], counted=counted),
-            label=_CAPTIONS[name],
+            caption=material.caption(_caption(name, material), counted=counted),
+            label=_caption(name, material),
             figure=figure,
         )
         for name, figure in stored.figures().items()
@@ -65,6 +65,10 @@ def _part(material: Material, stored: StoredExplanation, position: int) -> Secti
         blocks.append(_parts(material, contributions, counted, position))
     title = f"{facts['model']}, {facts['method'].replace('_', ' ')}"
     return Section(name=f"explanation-{position}", title=title, blocks=(*blocks, Gallery(pictures=pictures)))
+
+
+def _caption(name: str, material: Material) -> str:
+    return _CAPTIONS[name].format(class_kind=material.words.scale.class_kind)
 
 
 def _how(stored: StoredExplanation) -> str:
@@ -92,13 +96,15 @@ def _regions(material: Material, overlap: pd.DataFrame, counted: str, position: 
 
 def _areas(material: Material, curves: pd.DataFrame, counted: str, position: int) -> Table:
     mine = curves[curves["curve"].str.endswith("_area")].to_dict("records")
+    unit, places = material.words.scale.unit, material.words.scale.decimals + 1
     body = tuple(
-        (Cell(str(row["curve"]).replace("_", " ")), Cell(str(row["order"])), estimate(row, digits=4)) for row in mine
+        (Cell(str(row["curve"]).replace("_", " ")), Cell(str(row["order"])), estimate(row, digits=places))
+        for row in mine
     )
     return Table(
         name=f"explanation-areas-{position}",
-        caption=material.caption("Mean distance from the whole picture's estimate, g/cm².", counted=counted),
-        columns=("curve", "order of cells", "g/cm²"),
+        caption=material.caption(f"Mean distance from the whole picture's estimate, {unit}.", counted=counted),
+        columns=("curve", "order of cells", unit),
         rows=body,
         notes=("Deletion: larger than random is better. Insertion: smaller.",),
         words=(1,),
@@ -106,13 +112,16 @@ def _areas(material: Material, curves: pd.DataFrame, counted: str, position: int
 
 
 def _parts(material: Material, contributions: pd.DataFrame, counted: str, position: int) -> Table:
+    scale = material.words.scale
     size = contributions.assign(size=contributions["contribution"].abs())
     means = size.groupby("part", sort=False)["size"].mean().sort_values(ascending=False)
     return Table(
         name=f"explanation-parts-{position}",
         caption=material.caption(
-            "Mean absolute contribution to the estimate against other people (Shapley), g/cm².", counted=counted
+            f"Mean absolute contribution to the estimate against other people (Shapley), {scale.unit}.", counted=counted
         ),
-        columns=("part", "g/cm²"),
-        rows=tuple((Cell(str(part)), Cell(number(float(value), digits=4))) for part, value in means.items()),
+        columns=("part", scale.unit),
+        rows=tuple(
+            (Cell(str(part)), Cell(number(float(value), digits=scale.decimals + 1))) for part, value in means.items()
+        ),
     )

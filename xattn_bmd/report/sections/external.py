@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from xattn_bmd.report.material import Material, Row, at, label, rows
-from xattn_bmd.report.numbers import count, estimate
+from xattn_bmd.report.material import Material, Row, rows
+from xattn_bmd.report.numbers import count
 from xattn_bmd.report.page import Block, Cell, Prose, Section, Table
+from xattn_bmd.report.words import Words
 
 NOT_EXTERNAL = (
     "These predictions are of the cohort that the models were developed on; `evaluate` writes this section for another "
@@ -45,22 +46,24 @@ def _table(material: Material, model: str, position: int) -> Table:
         for row in rows(material.evidence.drop, model=model)
         if row["metric"] in _SHOWN and row["average"] in _WITHOUT_AVERAGES
     ]
-    counted = f"n = {count(found[0]['n_internal'])} internal and {count(found[0]['n_external'])} external radiographs"
+    sizes = [count(found[0][f"n_{part}"]) for part in ("internal", "external")]
+    counted = f"n = {sizes[0]} internal and {sizes[1]} external {material.words.images}"
     return Table(
         name=f"external-{position}",
         caption=material.caption(f"{model}: internal and external values with 95 % intervals.", counted=counted),
         columns=("metric", "internal", "external", "change"),
-        rows=tuple(_row(row) for row in found),
+        rows=tuple(_row(row, material.words) for row in found),
         notes=(_CHANGE,),
     )
 
 
-def _row(row: Row) -> tuple[Cell, ...]:
+def _row(row: Row, words: Words) -> tuple[Cell, ...]:
     threshold = row["threshold"]
-    screened = "" if math.isnan(threshold) else at(threshold)
-    return Cell(label(str(row["metric"])), screened), *(_part(row, part) for part in ("internal", "external", "change"))
+    screened = "" if math.isnan(threshold) else words.at(threshold)
+    parts = (_part(row, part, words) for part in ("internal", "external", "change"))
+    return Cell(words.label(str(row["metric"])), screened), *parts
 
 
-def _part(row: Row, part: str) -> Cell:
+def _part(row: Row, part: str, words: Words) -> Cell:
     named = {"metric": row["metric"], "value": row[part], "low": row[f"{part}_low"], "high": row[f"{part}_high"]}
-    return estimate(named)
+    return words.estimate(named)

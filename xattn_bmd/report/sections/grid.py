@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from xattn_bmd.report.material import Captioned, label, one
-from xattn_bmd.report.numbers import UNDEFINED, count, estimate
+from xattn_bmd.report.material import Captioned, one
+from xattn_bmd.report.numbers import UNDEFINED, count
 from xattn_bmd.report.page import Cell, Table
+from xattn_bmd.report.words import Words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,18 +42,21 @@ def by_model(
     body = []
     for model in material.models:
         found = [one(table, model=model, metric=metric) for metric in shown]
-        cells = [_cell(row, as_count=metric in counts) for row, metric in zip(found, shown, strict=True)]
+        cells = [
+            _cell(row, as_count=metric in counts, words=material.words)
+            for row, metric in zip(found, shown, strict=True)
+        ]
         body.append((Cell(model), *cells))
     return Table(
         name=name,
         caption=material.caption(caption),
-        columns=("model", *(label(metric) for metric in shown)),
+        columns=("model", *(material.words.label(metric) for metric in shown)),
         rows=tuple(body),
-        notes=(*notes, *missing_notes(table[table["metric"].isin(shown)])),
+        notes=(*notes, *missing_notes(table[table["metric"].isin(shown)], words=material.words)),
     )
 
 
-def missing_notes(table: pd.DataFrame) -> tuple[str, ...]:
+def missing_notes(table: pd.DataFrame, *, words: Words) -> tuple[str, ...]:
     """Return why values or intervals are missing, and of which models; nothing where none is."""
     if "reason" not in table.columns or table.empty:
         return ()
@@ -60,7 +64,7 @@ def missing_notes(table: pd.DataFrame) -> tuple[str, ...]:
     given = table[table["reason"].fillna("").astype(str) != ""]
     said: dict[tuple[str, str], list[str]] = {}
     for model, metric, reason in zip(given["model"], given["metric"], given["reason"], strict=True):
-        said.setdefault((label(str(metric)), str(reason)), []).append(str(model))
+        said.setdefault((words.label(str(metric)), str(reason)), []).append(str(model))
     texts = []
     for (metric, reason), models in said.items():
         whose = "" if set(models) == every else f" of {', '.join(dict.fromkeys(models))}"
@@ -68,7 +72,7 @@ def missing_notes(table: pd.DataFrame) -> tuple[str, ...]:
     return (" ".join(texts),) if texts else ()
 
 
-def _cell(row: object, *, as_count: bool) -> Cell:
+def _cell(row: object, *, as_count: bool, words: Words) -> Cell:
     if not isinstance(row, dict):
         return ABSENT
-    return Cell(count(row["value"])) if as_count else estimate(row)
+    return Cell(count(row["value"])) if as_count else words.estimate(row)

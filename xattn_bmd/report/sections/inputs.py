@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xattn_bmd.report.material import Material, label, one
-from xattn_bmd.report.numbers import estimate
+from xattn_bmd.report.material import Material, one
 from xattn_bmd.report.page import Block, Cell, Prose, Section, Table
 from xattn_bmd.report.sections.grid import ABSENT
 
@@ -19,7 +18,7 @@ NOT_TRAINED = (
 _METRICS = ("mae", "rmse", "r2", "pearson_r", "ccc")
 _WORDS = {"image+record": "picture and record", "image": "picture alone", "record": "record alone"}
 _NOTE = (
-    "Each radiograph is predicted by the same fold's model, which did not see its patient. A fused model was trained "
+    "is predicted by the same fold's model, which did not see its patient. A fused model was trained "
     "with inputs withheld by chance; its training was stopped where it predicts best with both. Models of one input "
     "stand beside it: they were trained for that input alone."
 )
@@ -40,13 +39,13 @@ def _table(material: Material, table: pd.DataFrame) -> Table:
             f"Errors of predicted density by what the model saw, {material.pooled}, with 95 % intervals (patient "
             "bootstrap, BCa)."
         ),
-        columns=("model", "saw", *(label(metric) for metric in _METRICS)),
-        rows=tuple((Cell(model), Cell(_WORDS[seen]), *_cells(table, model, seen)) for model, seen in keys),
-        notes=(_NOTE,),
+        columns=("model", "saw", *(material.words.label(metric) for metric in _METRICS)),
+        rows=tuple((Cell(model), Cell(_WORDS[seen]), *_cells(material, table, model, seen)) for model, seen in keys),
+        notes=(f"Each {material.words.image} {_NOTE}",),
         words=(1,),
     )
 
 
-def _cells(table: pd.DataFrame, model: str, seen: str) -> tuple[Cell, ...]:
+def _cells(material: Material, table: pd.DataFrame, model: str, seen: str) -> tuple[Cell, ...]:
     found = (one(table, model=model, inputs=seen, metric=metric) for metric in _METRICS)
-    return tuple(ABSENT if row is None else estimate(row) for row in found)
+    return tuple(ABSENT if row is None else material.words.estimate(row) for row in found)

@@ -9,7 +9,7 @@ from xattn_bmd.metrics.paired.bootstrap import PAIRED_BOOTSTRAP
 from xattn_bmd.metrics.paired.resampled_t import CORRECTED_T
 from xattn_bmd.metrics.tables.layout import FOLDS
 from xattn_bmd.report.material import Material, one, rows
-from xattn_bmd.report.numbers import MINUS, estimate, in_words, p_value, percent, span
+from xattn_bmd.report.numbers import MINUS, in_words, p_value, percent, span
 from xattn_bmd.report.page import Block, Prose, Section
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ def section(material: Material) -> Section:
 
 def smallest_error(material: Material) -> str:
     """Return which model has the smallest error, with its intervals."""
-    metrics = material.evidence.metrics
+    metrics, words = material.evidence.metrics, material.words
     pooled = metrics[metrics["method"] != FOLDS]
     errors = rows(pooled, metric="mae")
     best = min(errors, key=lambda row: float(row["value"]))
     model = str(best["model"])
     r2 = one(pooled, model=model, metric="r2")
-    mae = f"a mean absolute error of {in_words(estimate(best))} g/cm²"
-    fit = f" and R² {in_words(estimate(r2))}" if r2 and not math.isnan(r2["value"]) else ""
+    mae = f"a mean absolute error of {in_words(words.estimate(best))} {words.scale.unit}"
+    fit = f" and R² {in_words(words.estimate(r2))}" if r2 and not math.isnan(r2["value"]) else ""
     lead = f"{model} has" if len(errors) == 1 else f"Of {len(errors)} models, {model} has the smallest error:"
     where = "an external cohort of " if material.source.is_external else ""
     return f"{lead} {mae}{fit} on {where}{material.counted.removeprefix('n = ')} (95 % intervals in brackets)."
@@ -117,6 +117,6 @@ def _caution(material: Material) -> str:
             "comparisons below do not depend on that choice."
         )
     if material.source.simulated:
-        texts.append("Simulated radiographs say nothing about patients.")
+        texts.append(f"Simulated {material.words.images} say nothing about patients.")
     texts.append(f"Negative changes ({MINUS}) of an error are improvements.")
     return " ".join(texts)

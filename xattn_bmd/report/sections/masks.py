@@ -29,11 +29,12 @@ def section(material: Material) -> Section:
 
 
 def _table(material: Material, table: pd.DataFrame) -> Table:
-    counted = f"n = {count(table['n'].max())} radiographs with a mask, of {count(table['patients'].max())} patients"
+    images = material.words.images
+    counted = f"n = {count(table['n'].max())} {images} with a mask, of {count(table['patients'].max())} patients"
     return Table(
         name="masks",
         caption=material.caption(
-            "Overlap of the masks found with those drawn, mean over radiographs, with 95 % intervals (patient "
+            f"Overlap of the masks found with those drawn, mean over {images}, with 95 % intervals (patient "
             "bootstrap, BCa).",
             counted=counted,
         ),

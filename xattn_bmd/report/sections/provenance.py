@@ -7,22 +7,23 @@ from typing import Any
 
 from xattn_bmd.report.figures.fold_plan import fold_plan
 from xattn_bmd.report.material import Material
-from xattn_bmd.report.numbers import number
 from xattn_bmd.report.page import Block, Cell, Code, Picture, Prose, Section, Table, Terms
 
-_NO_FOLDS = "An external validation has no folds: every radiograph is estimated by all fold models of the predictor."
+_NO_FOLDS = "An external validation has no folds: every {} is estimated by all fold models of the predictor."
 _PLAIN = ("hash", "made_by", "folds", "repeats")
 
 
 def folds(material: Material) -> Section:
     """Return the section on the fold plan."""
     if material.source.is_external:
-        return Section(name="folds", title="Fold plan", blocks=(Prose(text=_NO_FOLDS),))
+        return Section(name="folds", title="Fold plan", blocks=(Prose(text=_NO_FOLDS.format(material.words.image)),))
     picture = Picture(
         name="fold-plan",
-        caption=material.caption("Radiographs and patients of every fold, and mean measured density with its SD."),
+        caption=material.caption(
+            f"{material.words.heading} and patients of every fold, and mean measured density with its SD."
+        ),
         label="Sizes and mean densities of the folds",
-        figure=fold_plan(material.evidence.grid),
+        figure=fold_plan(material.evidence.grid, words=material.words),
     )
     return Section(name="folds", title="Fold plan", blocks=(*_plan_facts(material), picture, _fold_table(material)))
 
@@ -71,20 +72,21 @@ def plan_facts(plan: Mapping[str, Any] | None) -> tuple[Block, ...]:
 
 
 def _fold_table(material: Material) -> Table:
-    grid = material.evidence.grid
+    grid, words = material.evidence.grid, material.words
+    unit = words.scale.unit
     body = []
     for repeat, codes in zip(grid.repeat_labels, grid.folds, strict=True):
         for code in sorted(set(codes.tolist())):
             inside = codes == code
             density = grid.target[inside]
-            spread = number(float(density.std(ddof=1))) if len(density) > 1 else "–"
+            spread = words.density(float(density.std(ddof=1))) if len(density) > 1 else "–"
             patients = len(set(grid.patients[inside].tolist()))
-            cells = (grid.fold_labels[code], len(density), patients, number(float(density.mean())), spread)
+            cells = (grid.fold_labels[code], len(density), patients, words.density(float(density.mean())), spread)
             body.append((Cell(str(repeat)), *(Cell(str(cell)) for cell in cells)))
     return Table(
         name="folds",
         caption=material.caption("Every scored fold."),
-        columns=("repeat", "fold", "radiographs", "patients", "mean density, g/cm²", "SD, g/cm²"),
+        columns=("repeat", "fold", words.images, "patients", f"mean density, {unit}", f"SD, {unit}"),
         rows=tuple(body),
     )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from xattn_bmd.bone.tscore import NORMAL_EDGE
 from xattn_bmd.report.figures.subgroup_forest import subgroup_forest
-from xattn_bmd.report.material import Material, Row, label, reasons
-from xattn_bmd.report.numbers import UNDEFINED, count, estimate
+from xattn_bmd.report.material import Material, Row, reasons
+from xattn_bmd.report.numbers import UNDEFINED, count
 from xattn_bmd.report.page import Block, Cell, Gallery, Picture, Prose, Section, Table
 from xattn_bmd.report.sections.grid import ABSENT
+from xattn_bmd.report.words import Words
 
 NO_RECORD = (
     "No clinical record came with the predictions, so there are no groups; give one with --record TABLE.csv "
@@ -28,14 +30,14 @@ def section(material: Material) -> Section:
 
 
 def _forests(material: Material) -> Gallery:
-    model = material.models[0]
+    model, words = material.models[0], material.words
     return Gallery(
         pictures=tuple(
             Picture(
                 name=f"subgroups-{metric}",
-                caption=material.caption(f"{model}: {label(metric)} in every group with its 95 % interval."),
-                label=f"Forest plot of {label(metric)} by subgroup, {model}",
-                figure=subgroup_forest(material.evidence.subgroups, model=model, metric=metric),
+                caption=material.caption(f"{model}: {words.label(metric)} in every group with its 95 % interval."),
+                label=f"Forest plot of {words.label(metric)} by subgroup, {model}",
+                figure=subgroup_forest(material.evidence.subgroups, model=model, metric=metric, words=words),
             )
             for metric in ("mae", "bias")
         )
@@ -43,22 +45,24 @@ def _forests(material: Material) -> Gallery:
 
 
 def _table(material: Material, model: str, position: int) -> Table:
-    table = material.evidence.subgroups
+    table, words = material.evidence.subgroups, material.words
     found: dict[tuple[str, str], dict[str, Row]] = {}
     mine = table[table["model"] == model].to_dict("records")
     for row in mine:
         found.setdefault((str(row["variable"]), str(row["group"])), {})[str(row["metric"])] = row
-    body = tuple(_row(variable, group, by_metric) for (variable, group), by_metric in found.items())
+    body = tuple(_row(variable, group, by_metric, words) for (variable, group), by_metric in found.items())
     return Table(
         name=f"subgroups-{position}",
-        caption=material.caption(f"{model}: error, bias and screening at T = −1 by group, with 95 % intervals."),
-        columns=("group", *(label(metric) for metric in _METRICS), "radiographs", "patients"),
+        caption=material.caption(
+            f"{model}: error, bias and screening at {words.at(NORMAL_EDGE)} by group, with 95 % intervals."
+        ),
+        columns=("group", *(words.label(metric) for metric in _METRICS), words.images, "patients"),
         rows=body,
         notes=tuple(f"{UNDEFINED}: {reason}." for reason in reasons(mine)),
     )
 
 
-def _row(variable: str, group: str, found: dict[str, Row]) -> tuple[Cell, ...]:
+def _row(variable: str, group: str, found: dict[str, Row], words: Words) -> tuple[Cell, ...]:
     any_row = next(iter(found.values()))
-    values = (estimate(found[metric]) if metric in found else ABSENT for metric in _METRICS)
+    values = (words.estimate(found[metric]) if metric in found else ABSENT for metric in _METRICS)
     return Cell(variable, group), *values, Cell(count(any_row["n"])), Cell(count(any_row["patients"]))

@@ -6,9 +6,10 @@ import math
 
 from xattn_bmd.report.figures.coverage import coverage
 from xattn_bmd.report.material import Material, Row, rows
-from xattn_bmd.report.numbers import UNDEFINED, count, number, percent, span
+from xattn_bmd.report.numbers import UNDEFINED, count, percent, span
 from xattn_bmd.report.page import Block, Cell, Picture, Prose, Section, Table
 from xattn_bmd.report.sections.utility import NOTHING_TO_FIT, fitted_notes
+from xattn_bmd.report.words import Words
 
 _METHODS = {
     "split": "split conformal",
@@ -23,13 +24,13 @@ _EVERYONE = "all"
 def section(material: Material) -> Section:
     """Return the section."""
     table = material.evidence.conformal
-    blocks: tuple[Block, ...] = (Prose(text=NOTHING_TO_FIT),)
+    blocks: tuple[Block, ...] = (Prose(text=NOTHING_TO_FIT.format(material.words.images)),)
     if not table.empty:
         picture = Picture(
             name="coverage",
             caption=material.caption("Coverage of prediction intervals against their nominal level, and mean width."),
             label="Dots with intervals: coverage of every model's prediction intervals",
-            figure=coverage(table),
+            figure=coverage(table, words=material.words),
         )
         everyone = rows(table, group=_EVERYONE)
         caption = "Coverage and mean width of the prediction intervals of single densities."
@@ -48,11 +49,13 @@ def _groups(material: Material) -> tuple[Block, ...]:
 
 
 def _table(material: Material, found: list[Row], *, name: str, caption: str) -> Table:
+    words = material.words
+    width = f"mean width, {words.scale.unit}"
     return Table(
         name=name,
         caption=material.caption(caption),
-        columns=("model", "method", "level", "group", "coverage", "mean width, g/cm²", "radiographs", "patients"),
-        rows=tuple(_row(row) for row in found),
+        columns=("model", "method", "level", "group", "coverage", width, words.images, "patients"),
+        rows=tuple(_row(row, words) for row in found),
         words=(1, 3),
         notes=(*fitted_notes(material.evidence.conformal), *_signs(found)),
     )
@@ -68,7 +71,7 @@ def _signs(found: list[Row]) -> tuple[str, ...]:
     )
 
 
-def _row(row: Row) -> tuple[Cell, ...]:
+def _row(row: Row, words: Words) -> tuple[Cell, ...]:
     width = float(row["width"])
     low, high = (None if math.isnan(row[end]) else row[end] for end in ("low", "high"))
     return (
@@ -77,7 +80,7 @@ def _row(row: Row) -> tuple[Cell, ...]:
         Cell(percent(row["level"], digits=0)),
         Cell(str(row["group"]).replace("=", ": ")),
         Cell(percent(row["coverage"]), span(low, high, as_percent=True).replace("+", "")),
-        Cell("∞" if math.isinf(width) else number(width)),
+        Cell("∞" if math.isinf(width) else words.density(width)),
         Cell(count(row["n"])),
         Cell(count(row["patients"])),
     )

@@ -11,11 +11,9 @@ from xattn_bmd.explanation.record.contributions import IMAGE, Contributions
 from xattn_bmd.explanation.record.figures.variable_values import ranked, variable_values
 from xattn_bmd.report.figures.style import (
     BLUE,
-    DENSITY_UNIT,
     GREY,
     PALE,
     RASTER_FROM,
-    counted,
     look,
     new_figure,
     shorten,
@@ -59,9 +57,9 @@ def beeswarm(contributions: Contributions) -> Figure:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.set_xlabel(f"contribution to the estimate ({DENSITY_UNIT})")
+    axes.set_xlabel(f"contribution to the estimate ({contributions.words.scale.unit})")
     _colour_bar(figure, axes)
-    number = counted(len(contributions.radiograph_ids), len(set(contributions.patient_ids)))
+    number = contributions.words.counted(len(contributions.radiograph_ids), len(set(contributions.patient_ids)))
     left = len(contributions.variables) - len(order)
     with_title(
         figure, f"{shorten(contributions.model)}: {number}" + (f"; {left} more variables not shown" if left else "")

@@ -12,11 +12,9 @@ from xattn_bmd.explanation.record.contributions import Contributions
 from xattn_bmd.explanation.record.figures.variable_values import VariableValues, variable_values
 from xattn_bmd.report.figures.style import (
     BLUE,
-    DENSITY_UNIT,
     GREY,
     PALE,
     RASTER_FROM,
-    counted,
     look,
     new_figure,
     shorten,
@@ -54,8 +52,8 @@ def dependence(contributions: Contributions, variable: str, *, unit: str = "") -
     axes.axhline(0.0, color=GREY, linewidth=1.0, linestyle="--")
     _draw(axes, values, contributions.record[:, position], contributions.record_error[:, position])
     axes.set_xlabel(f"{variable} ({unit})" if unit else variable)
-    axes.set_ylabel(f"contribution ({DENSITY_UNIT})")
-    number = counted(len(contributions.radiograph_ids), len(set(contributions.patient_ids)))
+    axes.set_ylabel(f"contribution ({contributions.words.scale.unit})")
+    number = contributions.words.counted(len(contributions.radiograph_ids), len(set(contributions.patient_ids)))
     with_title(figure, f"{shorten(contributions.model)}: {number}")
     return figure
 

@@ -12,13 +12,13 @@ from xattn_bmd.report.figures.style import (
     BLUE,
     GREY,
     ORANGE,
-    counted,
     legend_below,
     look,
     new_figure,
     shorten,
     with_title,
 )
+from xattn_bmd.report.words import RADIOGRAPHS, Words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,12 +28,13 @@ _ROW_INCHES = 0.42
 
 
 @look()
-def modality_bars(shares: pd.DataFrame) -> Figure:
+def modality_bars(shares: pd.DataFrame, *, words: Words = RADIOGRAPHS) -> Figure:
     """Draw each model's share of picture and record (mean size of the contributions), with its 95 % interval.
 
     Args:
         shares: from :func:`~xattn_bmd.explanation.record.modality_shares.modality_shares`; the tables of several
             models may be put under one another.
+        words: what an image is called.
     """
     chosen = shares[shares["measure"] == "share"]
     image, record = (chosen[chosen["input"] == name].reset_index(drop=True) for name in (IMAGE, RECORD))
@@ -50,7 +51,7 @@ def modality_bars(shares: pd.DataFrame) -> Figure:
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("share of what moves the estimate")
     first = image.iloc[0]
-    with_title(figure, counted(int(first["n"]), int(first["patients"])))
+    with_title(figure, words.counted(int(first["n"]), int(first["patients"])))
     legend_below(figure, axes)
     return figure
 

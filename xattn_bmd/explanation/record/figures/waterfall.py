@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from xattn_bmd.bone.scale import DensityScale
 from xattn_bmd.explanation.record.contributions import IMAGE, Contributions
 from xattn_bmd.explanation.record.figures.variable_values import value_text
-from xattn_bmd.report.figures.style import BLUE, DENSITY_UNIT, GREY, VERMILLION, look, new_figure, shorten, with_title
+from xattn_bmd.report.figures.style import BLUE, GREY, VERMILLION, look, new_figure, shorten, with_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ _ROW_INCHES, _ROOM = 0.31, 0.16
 
 
 class Step(NamedTuple):
-    """One row: its name, and what it adds in g/cm²."""
+    """One row: its name, and what it adds to the density."""
 
     label: str
     size: float
@@ -57,8 +58,8 @@ def waterfall(contributions: Contributions, radiograph_id: str) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(f"estimated density ({DENSITY_UNIT})")
-    _texts(axes, [end, *(step.size for step in steps), start])
+    axes.set_xlabel(f"estimated density ({contributions.words.scale.unit})")
+    _texts(axes, [end, *(step.size for step in steps), start], contributions.words.scale)
     with_title(figure, f"{shorten(contributions.model)}: {shorten(radiograph_id, length=24)}")
     return figure
 
@@ -84,13 +85,16 @@ def _draw_steps(axes: Axes, steps: list[Step], levels: NDArray[np.float64]) -> N
     axes.plot([levels[-1]] * 2, [0.0, 1.31], color=GREY, linewidth=0.8)
 
 
-def _texts(axes: Axes, values: list[float]) -> None:
+def _texts(axes: Axes, values: list[float], scale: DensityScale) -> None:
     beside = axes.secondary_yaxis("right")
     end, *sizes, start = values
-    beside.set_yticks(range(len(values)), [f"{end:.3f}", *map(_signed, sizes), f"{start:.3f}"])
+    beside.set_yticks(
+        range(len(values)), [scale.text(end), *(_signed(size, scale) for size in sizes), scale.text(start)]
+    )
     beside.tick_params(length=0)
     beside.spines["right"].set_visible(False)
 
 
-def _signed(size: float) -> str:
-    return f"{size:+.3f}".replace("-", "−") if abs(size) >= 0.0005 else "0.000"
+def _signed(size: float, scale: DensityScale) -> str:
+    rounds_to_nothing = abs(size) < 0.5 * 10.0**-scale.decimals
+    return scale.text(0.0) if rounds_to_nothing else scale.text(size, sign="+").replace("-", "−")
