@@ -48,7 +48,7 @@ def qct_run(folder, *, slices=16, **shape):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A reported run, and every text of its figures, which are left undrawn."""
-    folder, texts = qct_run(tmp_path_factory.mktemp("qct") / "RUN", models=("xattn", "concat", "image_only")), {}
+    folder, texts = qct_run(tmp_path_factory.mktemp("qct") / "RUN", models=("xattn", "concat")), {}
 
     def save(figure, stem):
         texts[stem.name] = [each.get_text() for each in figure.findobj(Text)]
@@ -58,7 +58,7 @@ def made(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(write, "save_figure", save)
-        write_report(folder, replicates=40)
+        write_report(folder, replicates=25)
     return folder, PageParts((folder / "report.html").read_text()), texts
 
 

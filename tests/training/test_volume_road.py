@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 
 from tests.cohorts import write_cohort
+from tests.report.pages import PageParts
 from tests.volume_cohorts import write_volumes
 from xattn_bmd import Cohort, CompareConfig, Predictor, compare, evaluate, explain, load_run, tune
 from xattn_bmd.bone.qct import qct_class
 from xattn_bmd.config import AugmentConfig, ImageConfig, ModelConfig, TrainingConfig
 from xattn_bmd.errors import CohortError, ConfigError, FoldPlanError, ModelError, RunError
+from xattn_bmd.explanation.record.shapley import record_contributions
+from xattn_bmd.report.write import write_report
 
 SETTINGS = CompareConfig(
     models=("image_only", "metadata_only"),
@@ -68,8 +71,6 @@ def test_tables_say_the_unit_and_screen_at_the_cut_offs_of_qct(run):
     found = screening[(screening["model"] == "image_only") & (screening["density_threshold"].round() == 120)]
     right = ((own["target"] <= 120) == (own["prediction"] <= 120)).mean()
     assert found[found["metric"] == "accuracy"]["value"].iloc[0] == pytest.approx(right)
-    with pytest.raises(RunError, match=r"report is of areal density in g/cm², .* these densities are in mg/cm3"):
-        run.report()
 
 
 def test_the_predictor_says_the_same_after_saving_and_has_no_t_scores(run, table, tmp_path):
@@ -87,7 +88,7 @@ def test_the_predictor_says_the_same_after_saving_and_has_no_t_scores(run, table
         loaded.predict_archive(table, out=tmp_path / "list.csv")
 
 
-def test_it_is_evaluated_on_people_it_has_not_seen_and_on_no_others(run, table, tmp_path):
+def test_it_is_evaluated_on_people_it_has_not_seen_and_on_no_others(run, table, tmp_path, undrawn):
     elsewhere = Cohort.from_csv(write_volumes(tmp_path / "elsewhere", n=12, seed=5, first=100))
     predictor = Predictor.from_run(run, "image_only")
     found = evaluate(predictor, elsewhere, out=tmp_path / "external", replicates=200)
@@ -95,6 +96,8 @@ def test_it_is_evaluated_on_people_it_has_not_seen_and_on_no_others(run, table, 
     assert float(metrics[metrics["metric"] == "r2"]["value"].iloc[0]) > 0.3
     assert set(found.predictions["unit"]) == {"mg/cm3"}
     assert set(found.screening()["density_threshold"].round(9)) == {120.0, 80.0}
+    text = PageParts(write_report(found.folder, replicates=20).read_text()).text
+    assert "n = 48 internal and 12 external CT volumes" in text and "The middle 8 slices of 32 × 32 pixels" in text
     frame = pd.read_csv(table).assign(person=lambda rows: "new_" + rows["person"])
     renamed = Cohort.from_table(frame, roles=elsewhere.roles, images=table.parent / "images")
     with pytest.raises(CohortError, match="shows the very same picture"):
@@ -164,16 +167,54 @@ def test_what_does_not_go_together_is_refused_before_anything_is_written(table, 
     refused(flat, SETTINGS, "declares g/cm2 and qct_lumbar_spine", error=CohortError, reference="qct_lumbar_spine")
 
 
-def test_a_search_says_that_it_is_of_areal_density(table, tmp_path):
-    space = {"model.dropout": {"low": 0.0, "high": 0.3}}
-    rule = r"search is of areal density in g/cm2, .* these are in mg/cm3"
-    with pytest.raises(ConfigError, match=rule):
-        tune(Cohort.from_csv(table), space=space, out=tmp_path / "search", config=SETTINGS, models=["image_only"])
+def test_the_report_of_a_run_is_in_its_unit(run, tmp_path, undrawn):
+    text = PageParts(write_report(run.folder, out=tmp_path, replicates=20).read_text()).text
+    assert (
+        f"a mean absolute error of {at(run, 'mae', 'image_only'):.1f} [" in text
+        and "mg/cm³" in text
+        and "g/cm²" not in text
+    )
+    assert "The encoder densenet_small_3d sees the whole volume (3-D)." in text
 
 
-def test_an_explanation_says_that_it_is_of_radiographs(run, table, tmp_path):
-    with pytest.raises(ModelError, match=r"'image_only' sees CT volumes; take .*volume_heat"):
+def test_a_search_is_scored_in_mg(table, tmp_path, undrawn):
+    cohort = Cohort.from_csv(table)
+    space = {"model.backbone": {"choices": ["densenet_small_3d", "test_resnet"]}}
+    asked = {"models": ["image_only"], "config": replace(SETTINGS, training=QUICK), "progress": False}
+    found = tune(
+        cohort.subset(cohort.radiograph_ids[:24]), space=space, out=tmp_path / "S", trials=2, nested=False, **asked
+    )
+    assert set(found.predictions["unit"]) == {"mg/cm3"} and len(found.predictions) == 24
+    error = (found.predictions["target"] - found.predictions["prediction"]).abs()
+    for fold, mae in zip(found.scores["outer_fold"], found.scores["outer_mae"], strict=True):
+        assert mae == pytest.approx(error[found.predictions["fold"] == fold].mean())
+    page = PageParts(found.report().read_text()).text
+    assert f"{found.scores['outer_mae'][0]:.2f}" in page and "24 CT volumes" in page and "g/cm²" not in page
+    deep = {"model.backbone": {"choices": ["densenet_small_3d", "densenet121_3d"]}}
+    with pytest.raises(ModelError, match="needs volumes of at least 32 slices"):
+        tune(cohort, space=deep, out=tmp_path / "never", **asked)
+    assert not (tmp_path / "never").exists()
+
+
+def test_heat_is_of_radiographs_and_says_what_explains_volumes(run, table, tmp_path):
+    with pytest.raises(ModelError, match=r"'image_only' sees CT volumes; take .*volume_heat.*record_contributions"):
         explain(run, Cohort.from_csv(table), out=tmp_path / "heat")
+
+
+def test_contributions_of_volume_and_record_add_up_in_mg(run, table):
+    cohort = Cohort.from_csv(table)
+    some = cohort.subset(cohort.radiograph_ids[:6])
+    cache = run.folder.parent / "cache"
+    seen = record_contributions(run, some, model="image_only", background=cohort, people=4, cache=cache)
+    read = record_contributions(run, some, model="metadata_only", background=cohort, people=4)
+    for found in (seen, read):
+        own = run.predictions[run.predictions["model"] == found.model].set_index("radiograph_id")["prediction"]
+        np.testing.assert_allclose(found.prediction, own.loc[list(some.radiograph_ids)], atol=2e-3)
+        assert found.words.scale.unit == "mg/cm³" and found.words.images == "CT volumes"
+    assert np.abs(seen.image).max() > 5 and np.abs(seen.record).max() < 1e-3
+    assert np.abs(read.image).max() < 1e-3
+    drawn = seen.waterfall(some.radiograph_ids[0]).axes[0].get_xlabel(), seen.beeswarm().axes[0].get_xlabel()
+    assert all("mg/cm³" in label for label in drawn)
 
 
 def test_the_preset_reads_volumes_and_leaves_hounsfield_units_alone(run):
