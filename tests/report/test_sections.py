@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 
 from xattn_bmd.report.checklist import CLAIM, TRIPOD_AI
-from xattn_bmd.report.numbers import UNDEFINED, count, estimate, number, p_value, percent, span
+from xattn_bmd.report.numbers import UNDEFINED, count, number, p_value, percent, span
 from xattn_bmd.report.page import Cell
 from xattn_bmd.report.sections.grid import missing_notes
 from xattn_bmd.report.sections.key import compared
+from xattn_bmd.report.words import RADIOGRAPHS
 
 NAN = float("nan")
 
@@ -85,15 +86,15 @@ def test_numbers_as_text(made, expected):
 
 def test_small_metrics_have_more_digits():
     row = {"value": 0.012345, "low": 0.01, "high": NAN}
-    assert estimate(row | {"metric": "mse"}) == Cell("0.01235", "")
-    assert estimate(row | {"metric": "mae"}) == Cell("0.012", "")
+    assert RADIOGRAPHS.estimate(row | {"metric": "mse"}) == Cell("0.01235", "")
+    assert RADIOGRAPHS.estimate(row | {"metric": "mae"}) == Cell("0.012", "")
 
 
 def test_notes_name_the_models_that_lack_a_value():
     table = pd.DataFrame({"model": ["a", "b"], "metric": "ppv", "reason": ["", "nobody is called"]})
-    assert missing_notes(table) == ("PPV (precision) of b: nobody is called.",)
-    assert missing_notes(table.assign(reason="gone")) == ("PPV (precision): gone.",)
-    assert missing_notes(table.assign(reason="")) == ()
+    assert missing_notes(table, words=RADIOGRAPHS) == ("PPV (precision) of b: nobody is called.",)
+    assert missing_notes(table.assign(reason="gone"), words=RADIOGRAPHS) == ("PPV (precision): gone.",)
+    assert missing_notes(table.assign(reason=""), words=RADIOGRAPHS) == ()
 
 
 def test_all_items_of_tripod_ai_are_listed_once():

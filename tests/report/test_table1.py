@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from xattn_bmd.errors import MetricError
-from xattn_bmd.report.table1 import TABLE1_NOTE, is_skewed, table1
+from xattn_bmd.report.table1 import is_skewed, table1, table1_note
 
 
 def record(*, patients=30, seed=0):
@@ -128,7 +128,7 @@ def test_all_cells_are_text_and_nothing_is_said_aloud(capsys):
         made = table1(record(), numeric=["age", "alcohol"], categorical=["sex"], groupby="site")
     assert all(isinstance(cell, str) for cell in made.to_numpy().ravel())
     assert capsys.readouterr() == ("", "")
-    assert "first radiograph" in TABLE1_NOTE
+    assert "first radiograph" in table1_note("radiograph")
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,6 @@ def scale_words(reference: Reference) -> str:
         mean, sd = scale.text(reference.mean), scale.text(reference.sd)
         return f"T-scores by {reference.name}: mean {mean}, SD {sd} {scale.unit}; {reference.source}."
     return (
-        f"{reference.name} is {reference.source}, in the tables beside this page. T-scores, WHO classes and FRAX are "
-        "defined for DXA and are not given."
+        f"The reference {reference.name} is {reference.source.replace('-', '−')} in the tables beside this page. "
+        "T-scores, WHO classes and FRAX are defined for DXA and are not given."
     )

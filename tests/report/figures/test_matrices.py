@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from tests.report.figures.drawn import text
-from xattn_bmd.report.figures.confusion import CLASSES, confusion
+from xattn_bmd.bone.scale import AREAL
+from xattn_bmd.report.figures.confusion import confusion
 from xattn_bmd.report.figures.reclassification import reclassification
 
+CLASSES = AREAL.classes
 PAIRS = list(itertools.product(CLASSES, CLASSES))
 CONFUSION = pd.DataFrame(
     [("m", *pair, count) for pair, count in zip(PAIRS, [8, 2, 0, 1, 5, 4, 0, 0, 0], strict=True)],

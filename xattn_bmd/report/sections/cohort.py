@@ -30,13 +30,16 @@ def _facts(material: Material) -> Terms:
     unit, reference = words.scale.unit, material.source.reference
     spread = f" ± {words.density(float(target.std(ddof=1)))}" if len(target) > 1 else ""
     sites = sorted(set(grid.sites.tolist()) - {""})
+    limits = ("reference population", reference.name)
+    if not words.scale.has_t_scores:
+        limits = ("cut-offs", f"{words.scale.cut_offs} ({reference.name})")
     items = [
         (words.images, f"{len(target):,}"),
         ("patients", f"{grid.n_patients:,}"),
         ("measured density", f"{words.density(float(target.mean()))}{spread} {unit} (mean ± SD)"),
         ("range", f"{words.density(float(target.min()))} to {words.density(float(target.max()))} {unit}"),
         ("sites", ", ".join(sites) or "not stated"),
-        ("reference population" if words.scale.has_t_scores else "cut-offs", reference.name),
+        limits,
     ]
     return Terms(items=tuple(items))
 
