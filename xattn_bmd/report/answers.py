@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from xattn_bmd.report.material import Material
+from xattn_bmd.report.words import VOLUME
 
 _MODELS = "See Comparison of models"
 
@@ -29,6 +30,8 @@ def sites(material: Material) -> str:
 
 def preparation(material: Material) -> str:
     """Return how images were prepared."""
+    if material.words.image == VOLUME:
+        return "See Methods notes."
     image = _part(material, "image")
     return f"Images: {_listed(image)}." if image else ""
 
