@@ -143,3 +143,15 @@ def test_every_searchable_setting_can_be_read_and_changed():
     changed = with_settings(QUICK, {"training.augment.noise": 0.5, "model.width": 128})
     assert changed.training.augment.noise == 0.5 and changed.model == replace(QUICK.model, width=128)
     assert isinstance(changed.model, ModelConfig)
+
+
+def test_the_training_of_volumetric_density_is_searched_in_its_own_unit():
+    areal, volumetric = (
+        {each.name: each.values for each in opened_space("training", unit=unit).parameters}
+        for unit in ("g/cm2", "mg/cm3")
+    )
+    preset = CompareConfig.from_preset("ct_quick").training.beta
+    assert (areal["training.beta"].low, areal["training.beta"].high) == (0.01, 0.2)
+    assert volumetric["training.beta"].low < preset < volumetric["training.beta"].high
+    dropped = set(areal["training.loss"].choices) - set(volumetric["training.loss"].choices)
+    assert dropped == {"balanced_mse"} and volumetric["training.loss"].choices
