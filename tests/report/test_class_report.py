@@ -14,6 +14,7 @@ from xattn_bmd.config import CompareConfig, to_dict
 from xattn_bmd.errors import ConfigError, RunError
 from xattn_bmd.metrics.class_checks import probability_columns
 from xattn_bmd.metrics.tables.class_metrics import class_metrics_table
+from xattn_bmd.report.classes.source import open_class_source
 from xattn_bmd.report.write import write_report
 
 DENSITY_WORDS = ("g/cm", "T-score", "density", "WHO", "Bland", "osteo", "triage", "conformal")
@@ -111,6 +112,14 @@ def test_an_evaluation_sets_internal_beside_external(tmp_path):
     text = write_report(folder, replicates=50).read_text()
     assert "n = 99 internal and 60 external radiographs" in text
     assert "folds" not in PageParts(text).ids and "there is nothing to compare" in text and "SIMULATED" not in text
+
+
+def test_classes_of_volumes_are_called_so(tmp_path):
+    folder = planted(tmp_path / "RUN", models=("ridge",))
+    settings = to_dict(CompareConfig.from_preset("ct_quick")) | {"reference": None}
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    source = open_class_source(folder, classes=CLASSES, record=None)
+    assert source.counted == f"n = {N} CT volumes of {N // 2} patients"
 
 
 def test_a_reference_and_an_unfinished_run_are_refused(run, tmp_path):

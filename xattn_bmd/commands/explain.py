@@ -56,11 +56,13 @@ def explain_command(
     from xattn_bmd import Cohort
     from xattn_bmd.explanation.explain import explain
     from xattn_bmd.explanation.fold_models import Explained
+    from xattn_bmd.explanation.opened import require_radiograph_model
     from xattn_bmd.explanation.overlap_text import overlap_text
     from xattn_bmd.explanation.record.shapley import record_contributions
 
     opened = Cohort.from_csv(cohort, images=images, config=config)
     explained = Explained.open(source, model=model)
+    require_radiograph_model(explained)  # before contributions, which take long
     contributions = record_contributions(explained, opened, seed=seed) if record else None
     with _bar() as advanced:
         found = explain(

@@ -59,13 +59,7 @@ class OpenedCohort:
             RunError: if a patient was in training and it is not known in which folds.
         """
         predictor = explained.predictor
-        require_image_model(explained)
-        if predictor.image.is_volume:
-            raise ModelError(
-                f"Heat maps are drawn on radiographs, but {predictor.model!r} sees CT volumes; take "
-                "xattn_bmd.explanation.heat.volume.volume_heat for one batch of them, and record_contributions for "
-                "what volume and record add to each estimate."
-            )
+        require_radiograph_model(explained)
         predictor.check_variables(cohort.roles)
         cohort.require_valid(require_target=False, require_images=True, require_variation=False)
         given = predictor.needs.given(cohort.table, has_image=np.ones(len(cohort), dtype=np.bool_))
@@ -109,14 +103,21 @@ class OpenedCohort:
         return Seen(image, self.variables(rows, fold), features)
 
 
-def require_image_model(explained: Explained) -> None:
-    """Refuse a model that looks at no picture.
+def require_radiograph_model(explained: Explained) -> None:
+    """Refuse a model that looks at no picture, or at CT volumes.
 
     Raises:
-        ModelError: naming the model.
+        ModelError: naming the model, and for volumes what explains them.
     """
-    if not explained.predictor.uses_images:
+    predictor = explained.predictor
+    if not predictor.uses_images:
         raise ModelError(
-            f"Heat needs a model that looks at radiographs, but {explained.predictor.model!r} reads the record alone; "
+            f"Heat needs a model that looks at radiographs, but {predictor.model!r} reads the record alone; "
             "explain a model with an image, such as xattn or image_only."
+        )
+    if predictor.image.is_volume:
+        raise ModelError(
+            f"Heat maps are drawn on radiographs, but {predictor.model!r} sees CT volumes; take "
+            "xattn_bmd.explanation.heat.volume.volume_heat for one batch of them, and record_contributions for "
+            "what volume and record add to each estimate."
         )
