@@ -10,7 +10,7 @@ from xattn_bmd.report.numbers import UNDEFINED, count, number, p_value, percent,
 from xattn_bmd.report.page import Cell
 from xattn_bmd.report.sections.grid import missing_notes
 from xattn_bmd.report.sections.key import compared
-from xattn_bmd.report.words import RADIOGRAPHS
+from xattn_bmd.report.words import RADIOGRAPHS, VOLUME, Words
 
 NAN = float("nan")
 
@@ -94,6 +94,8 @@ def test_notes_name_the_models_that_lack_a_value():
     table = pd.DataFrame({"model": ["a", "b"], "metric": "ppv", "reason": ["", "nobody is called"]})
     assert missing_notes(table, words=RADIOGRAPHS) == ("PPV (precision) of b: nobody is called.",)
     assert missing_notes(table.assign(reason="gone"), words=RADIOGRAPHS) == ("PPV (precision): gone.",)
+    volumes = missing_notes(table.assign(reason="no radiograph is low"), words=Words(image=VOLUME))
+    assert volumes == ("PPV (precision): no CT volume is low.",)
     assert missing_notes(table.assign(reason=""), words=RADIOGRAPHS) == ()
 
 

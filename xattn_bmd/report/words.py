@@ -168,6 +168,15 @@ class Words:
         """
         return f"{images:,} {self.image}{'s' * (images != 1)}, {patients:,} patient{'s' * (patients != 1)}"
 
+    def reason(self, text: str) -> str:
+        """Return why a table has no value there, in the report's word for an image.
+
+        Example:
+            >>> Words(image=VOLUME).reason("no radiograph is predicted low")
+            'no CT volume is predicted low'
+        """
+        return text.replace(RADIOGRAPH, self.image)
+
     def simulated(self) -> str:
         """Return the banner of a report of simulated images."""
         return f"SIMULATED {self.images}: these numbers say nothing about patients."

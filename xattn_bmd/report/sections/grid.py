@@ -64,7 +64,7 @@ def missing_notes(table: pd.DataFrame, *, words: Words) -> tuple[str, ...]:
     given = table[table["reason"].fillna("").astype(str) != ""]
     said: dict[tuple[str, str], list[str]] = {}
     for model, metric, reason in zip(given["model"], given["metric"], given["reason"], strict=True):
-        said.setdefault((words.label(str(metric)), str(reason)), []).append(str(model))
+        said.setdefault((words.label(str(metric)), words.reason(str(reason))), []).append(str(model))
     texts = []
     for (metric, reason), models in said.items():
         whose = "" if set(models) == every else f" of {', '.join(dict.fromkeys(models))}"

@@ -58,7 +58,7 @@ def _table(material: Material, model: str, position: int) -> Table:
         ),
         columns=("group", *(words.label(metric) for metric in _METRICS), words.images, "patients"),
         rows=body,
-        notes=tuple(f"{UNDEFINED}: {reason}." for reason in reasons(mine)),
+        notes=tuple(f"{UNDEFINED}: {words.reason(reason)}." for reason in reasons(mine)),
     )
 
 

@@ -75,7 +75,7 @@ def _decision_curves(material: Material) -> tuple[Block, ...]:
         for threshold in THRESHOLDS
     )
     notes = (*fitted_notes(table), *reasons(table.to_dict("records")))
-    return Prose(text=text), Gallery(pictures=drawn), *(Prose(text=note, tone="note") for note in notes)
+    return Prose(text=text), Gallery(pictures=drawn), *(Prose(text=words.reason(note), tone="note") for note in notes)
 
 
 def fitted_notes(table: pd.DataFrame) -> tuple[str, ...]:
