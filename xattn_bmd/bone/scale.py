@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xattn_bmd.bone.density_classes import CLASS_NAMES
 from xattn_bmd.bone.qct import QCT_NORMAL, QCT_OSTEOPOROSIS, qct_class
 from xattn_bmd.bone.reference import Reference, Unit
 from xattn_bmd.bone.tscore import NORMAL_EDGE, OSTEOPOROSIS_EDGE, t_score, who_class
@@ -81,7 +82,7 @@ AREAL = DensityScale(
     low="T < -1",
     positive_rule="T < −1 at the threshold −1, T ≤ −2.5 at −2.5",
     class_kind="WHO class",
-    classes=("normal", "osteopenia", "osteoporosis"),
+    classes=CLASS_NAMES["g/cm2"],
     class_rule="Normal: T ≥ −1; osteopenia: −2.5 < T < −1; osteoporosis: T ≤ −2.5",
 )
 """Areal density, by DXA."""
@@ -104,7 +105,7 @@ VOLUMETRIC = DensityScale(
         f"cut-off {QCT_OSTEOPOROSIS:g}"
     ),
     class_kind="QCT class",
-    classes=("normal", "low", "osteoporosis"),
+    classes=CLASS_NAMES["mg/cm3"],
     class_rule=(
         f"Normal: above {QCT_NORMAL:g} mg/cm³; low (low bone mass): {QCT_OSTEOPOROSIS:g} to {QCT_NORMAL:g} mg/cm³; "
         f"osteoporosis: below {QCT_OSTEOPOROSIS:g} mg/cm³"
