@@ -6,7 +6,20 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
-from studies import AS_READ, AUGMENTED, CALIBRATED, ELSEWHERE, HOME, MEAN_HU, NETWORK, PHANTOM, TRAINING, Study
+from studies import (
+    AS_READ,
+    AUGMENTED,
+    CALIBRATED,
+    CONCATENATION,
+    ELSEWHERE,
+    HOME,
+    MEAN_HU,
+    NETWORK,
+    NETWORKS,
+    PHANTOM,
+    TRAINING,
+    Study,
+)  # fmt: skip
 
 from xattn_bmd import get_reference
 from xattn_bmd.metrics.calibration import fit_recalibration
@@ -48,7 +61,8 @@ def figures(predictions: Mapping[str, pd.DataFrame], found: Mapping[str, pd.Data
     for scanner, table in away.groupby("scanner"):
         parts.append(performance_rows(table, ELSEWHERE, str(scanner), study))
     scored = pd.concat(parts, ignore_index=True)
-    parts = [scored, drop_rows(scored), *paired_rows(predictions, study), *gain_rows(away, study)]
+    parts = [scored, drop_rows(scored), *fusion_rows(predictions, study), *gain_rows(away, study)]
+    parts += paired_rows(predictions, study)
     return pd.concat([*parts, recalibration_rows(away, study)], ignore_index=True)
 
 
@@ -119,6 +133,13 @@ def paired_rows(predictions: Mapping[str, pd.DataFrame], study: Study) -> Iterat
             for scanner, own in table.groupby("scanner"):
                 paired = _paired(own, MEAN_HU, study)
                 yield paired.assign(table="against mean HU", where=where, scanner=str(scanner))
+
+
+def fusion_rows(predictions: Mapping[str, pd.DataFrame], study: Study) -> Iterator[pd.DataFrame]:
+    """Yield MAE of each network minus that of concatenation, on the same patients."""
+    for where, table in predictions.items():
+        paired = _paired(table[table["model"].isin(NETWORKS)], CONCATENATION, study)
+        yield paired.assign(table="against concatenation", where=where, scanner=EVERY)
 
 
 def gain_rows(away: pd.DataFrame, study: Study) -> Iterator[pd.DataFrame]:

@@ -11,7 +11,7 @@ from xattn_bmd.simulate.ct.presets import CtPresetName
 HOME, ELSEWHERE, TRAINING = "home", "elsewhere", "training"
 PRESETS: dict[str, CtPresetName] = {HOME: "ct", ELSEWHERE: "ct_external"}
 NETWORKS = ("image_only", "concat", "xattn", "metadata_only")
-NETWORK = NETWORKS[0]
+NETWORK, CONCATENATION = NETWORKS[:2]
 CALIBRATED, AUGMENTED = "image_only, calibrated voxels", "image_only, HU changed in training"
 MEAN_HU, PHANTOM, WITH_RECORD = "mean HU", "phantom QCT", "mean HU + record"
 READINGS: dict[str, tuple[str, bool]] = {

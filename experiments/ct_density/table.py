@@ -72,7 +72,12 @@ def _lines(rows: pd.DataFrame) -> Iterator[str]:
     yield from _by_scanner(part["drop"], "**The drop**: MAE elsewhere minus MAE at home, mg/cm³ (other people):")
     yield from _gains(part["gain"])
     yield from _recalibration(part["recalibration"], part["recalibration change"])
-    yield from _worth(part["against mean HU"])
+    title = "**Does fusing help, and which way?** MAE minus that of `concat`, same patients, mg/cm³; below 0 is better:"
+    yield from _against(part["against concatenation"], title)
+    title = (
+        f"**When is the network worth it?** MAE minus that of `{MEAN_HU}`, same patients, mg/cm³; below 0 is better:"
+    )
+    yield from _against(part["against mean HU"], title)
     one = rows.iloc[0]
     yield (
         f"{one['home']} scans at home, {one['elsewhere']} elsewhere, {one['drawn']} other people for the segmenter, "
@@ -182,8 +187,8 @@ def _recalibration(rows: pd.DataFrame, changes: pd.DataFrame) -> Iterator[str]:
     yield ""
 
 
-def _worth(rows: pd.DataFrame) -> Iterator[str]:
-    yield f"**When is the network worth it?** MAE minus that of `{MEAN_HU}`, same patients, mg/cm³; below 0 is better:"
+def _against(rows: pd.DataFrame, title: str) -> Iterator[str]:
+    yield title
     yield ""
     boot = rows[rows["test"] == PAIRED_BOOTSTRAP]
     places = list(dict.fromkeys(zip(boot["where"], boot["scanner"], strict=True)))
