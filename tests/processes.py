@@ -8,6 +8,13 @@ import traceback
 from xattn_bmd.training.workers.cluster import PRELOADED
 
 
+def forking():
+    """Return the context of processes that are forked from a server that has loaded torch."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
+
+
 def started(target, *arguments, errors=None):
     """Start a process that calls a function of a module, with the environment of the one that asks.
 
@@ -19,9 +26,7 @@ def started(target, *arguments, errors=None):
         arguments: what it is given.
         errors: a file for the traceback of what it raises.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    process = context.Process(target=_as_here, args=(dict(os.environ), target, arguments, errors))
+    process = forking().Process(target=_as_here, args=(dict(os.environ), target, arguments, errors))
     process.start()
     return process
 

@@ -187,7 +187,7 @@ def test_a_script_that_starts_workers_without_a_guard_is_told_so(cohort_table, t
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode != 0
     assert 'under `if __name__ == "__main__":`' in done.stderr.strip().splitlines()[-1]
