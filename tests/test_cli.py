@@ -1,9 +1,6 @@
 """The command line: the whole job on simulated DICOM files, and bad input as one sentence and exit code 2."""
 
 import shutil
-import signal
-import subprocess
-import sys
 import time
 
 import pandas as pd
@@ -12,6 +9,7 @@ import pytest
 import yaml
 
 from tests.cohorts import ROLES, write_cohort
+from tests.processes import started
 from xattn_bmd import cli
 from xattn_bmd.cli import main
 
@@ -245,7 +243,7 @@ def test_roles_under_another_name(tmp_path, cohort_table):
 
 def _wait_for_folds(process, out, count):
     while len(list(out.glob("*/repeat_00/fold_*"))) < count:
-        assert process.poll() is None, "the run ended before it could be killed"
+        assert process.is_alive(), "the run ended before it could be killed"
         time.sleep(0.02)
 
 
@@ -264,11 +262,10 @@ def test_killed_on_dicom_files_and_started_again_gives_the_same_bytes(simulated,
     words = [*map(str, given), "--cache", str(tmp_path / "cache"), "--out"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert main([*words, str(whole)]) == 0
-    command = [sys.executable, "-m", "xattn_bmd.cli", *words, str(killed)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = started(main, [*words, str(killed)])
     _wait_for_folds(process, killed, 2)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     before = {path: path.stat().st_mtime_ns for path in killed.glob("*/repeat_00/fold_*/state.json")}
     assert before and not (killed / "predictions.csv").exists()
     assert main([*words, str(killed)]) == 0

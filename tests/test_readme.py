@@ -50,7 +50,7 @@ def test_the_two_commands_stand_at_the_top_and_are_those_of_ci():
     assert first.startswith("pip install -e . && xattn-bmd demo")
     install, test = second.split("#")[0].strip().split(" && ")
     ci = (ROOT / ".ci" / "run").read_text()
-    assert install.replace("install", "install --quiet") in ci and f"\n{test} " in ci
+    assert install.replace("install", "install --quiet") in ci and f"\n{test}\n" in ci
 
 
 def test_own_data_from_the_command_line(own_data, capsys):

@@ -2,22 +2,14 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 
+from tests.processes import started
+from tests.search import search_process
 from xattn_bmd import load_search
 from xattn_bmd.search.storage import open_storage, quiet_optuna
-
-ROOT = Path(__file__).parents[2]
-
-
-def started(*words):
-    command = [sys.executable, "-m", "tests.search.search_process", *map(str, words)]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
 def trials_of(storage, name):
@@ -29,16 +21,18 @@ def trials_of(storage, name):
 
 def test_a_search_survives_the_sigkill_of_one_of_its_two_processes(cohort_table, tmp_path):
     storage, marker = tmp_path / "study.journal", tmp_path / "in-mid-trial"
-    doomed = started(cohort_table, tmp_path / "doomed", storage, marker, 2)
-    other = started(cohort_table, tmp_path / "S", storage)
+    said = tmp_path / "said"
+    doomed = started(search_process.main, cohort_table, tmp_path / "doomed", storage, marker, 2, errors=said)
+    other = started(search_process.main, cohort_table, tmp_path / "S", storage, errors=said)
     begin = time.monotonic()
     while not marker.exists():
-        assert doomed.poll() is None and time.monotonic() - begin < 300, doomed.communicate()[1]
+        assert doomed.is_alive() and time.monotonic() - begin < 300, said.read_text()
         time.sleep(0.05)
-    doomed.send_signal(signal.SIGKILL)
-    _, said = other.communicate(timeout=300)
-    assert other.returncode == 0, said
-    assert doomed.wait() == -signal.SIGKILL
+    doomed.kill()
+    other.join(300)
+    assert other.exitcode == 0, said.read_text()
+    doomed.join()
+    assert doomed.exitcode == -signal.SIGKILL
     found = load_search(tmp_path / "S")
     counted = found.trials[found.trials["counts"]]
     assert counted.groupby("search").size().to_dict() == {"outer_00": 3, "outer_01": 3, "whole": 3}

@@ -1,11 +1,7 @@
 """The comparison on a made-up cohort: complete, leak-free, resumable, repeatable to the last byte."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.cohorts import ROLES, write_cohort
+from tests.processes import started
 from tests.training.settings import tiny
 from xattn_bmd import Cohort, FoldPlan, compare, load_run
 from xattn_bmd.config import ImageConfig, TrainingConfig
@@ -139,25 +136,19 @@ def test_a_lost_fold_alone_is_repeated_and_the_bytes_are_the_same(finished, coho
         assert (copy / name).read_bytes() == (finished.folder / name).read_bytes()
 
 
-_SCRIPT = """
-import sys
-from tests.training.settings import tiny
-from xattn_bmd import Cohort, compare
-table, images, out, cache = sys.argv[1:]
-compare(Cohort.from_csv(table, images=images), out=out, config=tiny(), cache=cache, progress=False)
-"""
+def _compared(table, out, cache):
+    cohort = Cohort.from_csv(table, images=table.parent / "images")
+    compare(cohort, out=out, config=tiny(), cache=cache, progress=False)
 
 
 def test_sigkill_in_mid_run_costs_at_most_one_fold(finished, cohort, cohort_table, tmp_path):
     out = tmp_path / "RUN"
-    command = [sys.executable, "-c", _SCRIPT, cohort_table, cohort_table.parent / "images", out, tmp_path / "cache"]
-    root = Path(__file__).parents[2]
-    process = subprocess.Popen(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root)})
+    process = started(_compared, cohort_table, out, tmp_path / "cache")
     while len(list(out.glob("*/repeat_00/fold_*"))) < 4:
-        assert process.poll() is None, "the run ended before it could be killed"
+        assert process.is_alive(), "the run ended before it could be killed"
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     stored = {path: path.stat().st_mtime_ns for path in out.glob("*/repeat_00/fold_*/network.safetensors")}
     assert stored and not (out / "predictions.csv").exists()
     compare(cohort, out=out, config=tiny(), cache=tmp_path / "cache", progress=False)

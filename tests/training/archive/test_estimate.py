@@ -1,11 +1,10 @@
 """Lists of any length: the same numbers as in memory, continued after a kill, nothing lost to a bad row."""
 
 import json
+import multiprocessing
 import shutil
-import signal
-import subprocess
-import sys
 import threading
+import time
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import pandas as pd
 import pytest
 
 from tests.cohorts import ROLES, write_cohort
+from tests.processes import started
 from tests.training.settings import tiny
 from xattn_bmd import Cohort, Predictor, compare
 from xattn_bmd.cli import main
@@ -143,31 +143,30 @@ def test_a_torn_first_line_begins_again(xattn, new, tmp_path, content):
     assert _estimate(xattn, new, tmp_path / "out.csv").estimated == 75
 
 
-SLOW = """
-import sys, time
-from xattn_bmd import Predictor
-from xattn_bmd.training.archive.estimate import estimate_archive, open_list
-from xattn_bmd.training.archive.blocks import read_one
-from pathlib import Path
-
-def slow(path, image):
+def _slow(path, image):
     time.sleep(0.02)
     return read_one(path, image)
 
-predictor = Predictor.load(sys.argv[1])
-source = open_list(predictor, sys.argv[2], images=None, config=None)
-shown = lambda rows, total: print(rows, flush=True)
-estimate_archive(predictor, source, out=Path(sys.argv[3]), level=0.9, block=8, read=slow, progress=shown)
-"""
+
+def _estimated_slowly(model, table, out, told):
+    predictor = Predictor.load(model)
+    source = open_list(predictor, table, images=None, config=None)
+
+    def shown(rows, total):
+        told.send(rows)
+
+    estimate_archive(predictor, source, out=out, level=0.9, block=8, read=_slow, progress=shown)
 
 
 def test_a_killed_process_is_continued_to_the_same_bytes(xattn, new, tmp_path):
     out = tmp_path / "out.csv"
-    command = [sys.executable, "-c", SLOW, str(xattn.folder), str(new), str(out)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        process.stdout.readline()
-        process.stdout.readline()
-        process.send_signal(signal.SIGKILL)
+    heard, told = multiprocessing.Pipe(duplex=False)
+    process = started(_estimated_slowly, xattn.folder, new, out, told)
+    told.close()
+    for _ in range(2):
+        heard.recv()
+    process.kill()
+    process.join()
     assert not out.exists() and (tmp_path / "out.csv.partial").stat().st_size > 0
     reader = Stopping(10**6)
     _estimate(xattn, new, out, block=8, read=reader)

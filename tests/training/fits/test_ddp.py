@@ -12,6 +12,7 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from torch.utils.data import DataLoader
 
 from tests.cohorts import draw_masks
+from tests.processes import forking
 from tests.training.settings import tiny
 from xattn_bmd import Cohort, CohortDataModule, DensityModule, FoldPlan, build_network
 from xattn_bmd.config import TrainingConfig
@@ -103,6 +104,8 @@ def test_two_devices_share_a_mask_head_and_learned_task_weights(cohort_table, tm
     before |= {name: value.clone() for name, value in module.state_dict().items()}
     trainer = build_trainer(config, best=BestWeights(), history=History())
     trainer.callbacks.append(Watch(tmp_path))
+    forking()
+    trainer.strategy.launcher._start_method = "forkserver"  # the processes of the fit above load torch each for itself
     trainer.fit(module, datamodule=data)
     first, second = (np.load(tmp_path / f"rank_{rank}.npz") for rank in (0, 1))
     learned = [name for name, _ in module.named_parameters()]

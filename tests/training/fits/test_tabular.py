@@ -32,6 +32,8 @@ def test_tree_arrays_predict_as_scikit_learn(count):
         n_estimators=count, learning_rate=0.05, max_depth=2, subsample=0.7, min_samples_leaf=8, random_state=3
     ).fit(x, y)
     fresh = np.random.default_rng(9).normal(size=(500, 6))
+    feature, threshold = arrays["feature"][:, 0].astype(int), arrays["threshold"][:, 0]
+    fresh[np.arange(count), feature] = np.nextafter(threshold, np.inf)  # scikit-learn compares in single precision
     np.testing.assert_allclose(TABULAR["boosted_trees"].predict(arrays, fresh), oracle.predict(fresh), atol=1e-12)
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.processes import started
 from tests.training.settings import tiny
-from tests.training.workers.test_scheduler import dask_worker
 from xattn_bmd import Cohort, compare
 from xattn_bmd.errors import ConfigError
+from xattn_bmd.training.workers.checks import WORKER_ENVIRONMENT
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = tiny(models=("concat", "ridge", "boosted_trees"))
@@ -41,10 +42,15 @@ def _stored(folder):
     return sorted(folder.glob("*/repeat_*/fold_*"))
 
 
+def _fork_servers(process):
+    return [child for child in psutil.Process(process).children() if "forkserver" in " ".join(child.cmdline())]
+
+
 def _kill_a_worker_after_the_first_fit(folder, killed):
     while not _stored(folder):
         time.sleep(0.01)
-    workers = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+    [server] = _fork_servers(os.getpid())
+    workers = server.children()
     workers[0].kill()
     killed.append(workers[0].pid)
 
@@ -105,6 +111,10 @@ def test_a_killed_client_leaves_whole_fits_and_no_process_and_goes_on(serial, co
 
 def test_an_interrupt_ends_every_process(client_process, tmp_path):
     workers = _first_fit(client_process, tmp_path / "RUN")
+    [server] = _fork_servers(client_process.pid)
+    assert server.environ()["MALLOC_TRIM_THRESHOLD_"] == WORKER_ENVIRONMENT["MALLOC_TRIM_THRESHOLD_"], (
+        "read at its start"
+    )
     os.killpg(client_process.pid, signal.SIGINT)
     said = client_process.communicate(timeout=120)[1]
     assert client_process.returncode != 0 and "KeyboardInterrupt" in said
@@ -117,12 +127,24 @@ def test_two_machines_finish_one_study_with_caches_of_their_own(serial, cohort, 
 
     with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
         address, caches = cluster.scheduler_address, (tmp_path / "cache_a", tmp_path / "cache_b")
-        machines = [dask_worker(address, XATTN_BMD_CACHE=str(cache), MALLOC_TRIM_THRESHOLD_="-1") for cache in caches]
-        with machines[0], machines[1]:
+        machines = [started(_machine, address, cache) for cache in caches]
+        try:
             _wait_for(cluster, 2)
             compare(cohort, out=tmp_path / "RUN", config=SETTINGS, scheduler=address, progress=False)
+        finally:
+            for machine in machines:
+                machine.terminate()
+                machine.join(20)
     _same(tmp_path / "RUN", serial)
     assert all(list(cache.glob("*/maps/*/pixels.npy")) for cache in caches)
+
+
+def _machine(address, cache):
+    """Do what the command ``dask worker`` does on a machine with a cache folder of its own."""
+    from distributed.cli.dask_worker import main
+
+    os.environ.update(XATTN_BMD_CACHE=str(cache), MALLOC_TRIM_THRESHOLD_="-1")
+    main([address, "--no-dashboard", "--nthreads", "1", "--no-nanny"])
 
 
 def _wait_for(cluster, count):
@@ -165,7 +187,7 @@ def test_a_script_that_starts_workers_without_a_guard_is_told_so(cohort_table, t
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode != 0
     assert 'under `if __name__ == "__main__":`' in done.stderr.strip().splitlines()[-1]

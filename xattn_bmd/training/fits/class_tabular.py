@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from xattn_bmd.training.fits.tabular_model import Array, Arrays, TabularModel
-from xattn_bmd.training.fits.trees import TREE_COUNTS, stored_trees, summed_trees, tree_settings
+from xattn_bmd.training.fits.trees import TREE_COUNTS, own_settings, stored_trees, summed_trees, tree_settings
 
 LOGISTIC_STEPS = 1000
 LEAST_CHANCE = 1e-12
@@ -84,7 +84,8 @@ def _fit_trees(x: Array, y: Array, counts: Sequence[float], seed: int, classes: 
     met = np.flatnonzero(np.isfinite(start))
     grown: Arrays = {}
     if len(met) > 1:
-        fitted = GradientBoostingClassifier(**tree_settings(list(counts), seed=seed)).fit(x, y)
+        with own_settings():
+            fitted = GradientBoostingClassifier(**tree_settings(list(counts), seed=seed)).fit(x, y)
         # of two classes scikit-learn grows trees for the second alone
         for column, code in enumerate(met[-1:] if len(met) == 2 else met):
             grown |= stored_trees(fitted.estimators_[:, column], prefix=f"{code}.")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from xattn_bmd.training.fits.class_tabular import class_tabular
 from xattn_bmd.training.fits.tabular_model import Array, Arrays, TabularData, TabularModel
-from xattn_bmd.training.fits.trees import TREE_COUNTS, stored_trees, summed_trees, tree_settings
+from xattn_bmd.training.fits.trees import TREE_COUNTS, own_settings, stored_trees, summed_trees, tree_settings
 
 RIDGE_STRENGTHS = tuple(float(value) for value in np.logspace(-1, 4, 16))
 
@@ -90,7 +90,8 @@ def _fit_trees(x: Array, y: Array, counts: Sequence[float], seed: int) -> list[A
     """Boost once to the largest count: its first trees are those of every smaller count."""
     from sklearn.ensemble import GradientBoostingRegressor
 
-    fitted = GradientBoostingRegressor(**tree_settings(list(counts), seed=seed)).fit(x, y)
+    with own_settings():
+        fitted = GradientBoostingRegressor(**tree_settings(list(counts), seed=seed)).fit(x, y)
     grown = stored_trees(fitted.estimators_[:, 0])
     start = {"start": np.array([float(np.mean(y))])}
     return [start | {name: array[: int(count)] for name, array in grown.items()} for count in counts]

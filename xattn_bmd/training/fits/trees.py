@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,18 @@ def tree_settings(counts: Array | list[float], *, seed: int) -> dict[str, Any]:
     }
 
 
+def own_settings() -> AbstractContextManager[None]:
+    """Return a block in which scikit-learn takes the settings of every single tree as it finds them.
+
+    They are those of :func:`tree_settings`, the same for each of hundreds of small trees: to check them again and again
+    takes longer than to grow some of these.
+    """
+    from sklearn import config_context
+
+    block: AbstractContextManager[None] = config_context(skip_parameter_validation=True)
+    return block
+
+
 def stored_trees(trees: NDArray[Any], prefix: str = "") -> Arrays:
     """Return fitted trees, one a row, as arrays.
 
@@ -48,12 +61,14 @@ def stored_trees(trees: NDArray[Any], prefix: str = "") -> Arrays:
 
 
 def _stacked(rows: list[Array]) -> Array:
-    width = max(len(row) for row in rows)
-    return np.array([np.pad(row.astype(np.float64), (0, width - len(row)), constant_values=-1) for row in rows])
+    stacked = np.full((len(rows), max(len(row) for row in rows)), -1.0)
+    for place, row in zip(stacked, rows, strict=True):
+        place[: len(row)] = row
+    return stacked
 
 
 def summed_trees(arrays: Arrays, x: Array, *, start: float, prefix: str = "") -> Array:
-    """Walk every tree and add up; scikit-learn compares features as float32, so the same is done here.
+    """Walk all trees at once and add up; scikit-learn compares features as float32, so the same is done here.
 
     Args:
         arrays: from :func:`stored_trees`.
@@ -67,15 +82,13 @@ def summed_trees(arrays: Arrays, x: Array, *, start: float, prefix: str = "") ->
     feature, threshold, left, right, value = (
         arrays[prefix + name] for name in ("feature", "threshold", "left", "right", "value")
     )
+    tree, row = np.arange(len(feature))[:, None], np.arange(len(x))
     single = x.astype(np.float32)
-    total = np.full(len(x), start)
-    for tree in range(len(feature)):
-        node = np.zeros(len(x), dtype=np.intp)
-        for _ in range(TREE_DEPTH):
-            column = feature[tree, node].astype(np.intp)
-            inner = left[tree, node] >= 0
-            goes_left = single[np.arange(len(x)), np.maximum(column, 0)] <= threshold[tree, node]
-            child = np.where(goes_left, left[tree, node], right[tree, node]).astype(np.intp)
-            node = np.where(inner, child, node)
-        total += value[tree, node]
-    return total
+    node = np.zeros((len(feature), len(x)), dtype=np.intp)
+    for _ in range(TREE_DEPTH):
+        column = np.maximum(feature[tree, node], 0).astype(np.intp)
+        goes_left = single[row, column] <= threshold[tree, node]
+        child = np.where(goes_left, left[tree, node], right[tree, node]).astype(np.intp)
+        node = np.where(left[tree, node] >= 0, child, node)
+    steps = np.vstack([np.full((1, len(x)), start), value[tree, node]])
+    return np.asarray(np.add.accumulate(steps)[-1])  # tree by tree: another order would round otherwise
