@@ -13,9 +13,11 @@ from sklearn.metrics import confusion_matrix, recall_score, roc_auc_score
 
 from tests.metrics.tables import made_up_table
 from tests.report.pages import PageParts, made_up_record
+from xattn_bmd.bone.density_classes import CLASS_NAMES
 from xattn_bmd.bone.qct import qct_class
 from xattn_bmd.bone.reference import QCT_SPINE
 from xattn_bmd.config import CompareConfig, to_dict
+from xattn_bmd.metrics.tables.class_heads import class_heads_table
 from xattn_bmd.report import write
 from xattn_bmd.report.source import open_source
 from xattn_bmd.report.write import write_report
@@ -30,12 +32,22 @@ def as_qct(table):
     return table.assign(**scaled, unit="mg/cm3", site=np.where(table["radiograph_id"].str[-1] < "5", "north", "south"))
 
 
+def said(table):
+    """Return what a class head might say: the class of the predicted density, fairly surely."""
+    called = qct_class(table["prediction"])
+    shares = {f"probability_{name}": np.where(called == name, 0.8, 0.1) for name in CLASS_NAMES["mg/cm3"]}
+    kept = table[["radiograph_id", "patient_id", "site", "model", "repeat", "fold"]]
+    return kept.assign(target=qct_class(table["target"]), **shares)
+
+
 def qct_run(folder, *, slices=16, **shape):
     """Write the files that a report reads from a run of CT volumes."""
     folder.mkdir(parents=True)
     table = as_qct(made_up_table(**shape))
     table.to_csv(folder / "predictions.csv", index=False)
     made_up_record(table).to_csv(folder / "record.csv", index=False)
+    own = table[table["model"] == table["model"].iloc[0]]
+    class_heads_table(own, said(own), QCT_SPINE, replicates=25).to_csv(folder / "class_heads.csv", index=False)
     roles = {"target": {"column": "qct", "unit": "mg/cm3"}, "numeric": {"age": {"unit": "years"}, "bmi": None}}
     cohort = {"radiographs": 40, "simulated": True, "roles": roles | {"categorical": {"sex": ["female", "male"]}}}
     settings = to_dict(CompareConfig.from_preset("ct_quick"))
@@ -75,6 +87,14 @@ def test_the_page_has_no_word_of_dxa_but_the_one_that_says_so(made):
     assert "mg/cm³" in text and "CT volumes" in text and text.index("SIMULATED CT volumes") < text.index("Key result")
     assert "n = 40 CT volumes of 40 patients" in parts.captions[0]
     assert not re.search(r"\b(nan|None|inf)\b", text)
+
+
+def test_the_class_head_stands_beside_the_density(made):
+    folder, parts, _ = made
+    assert parts.ids.index("class-heads") > parts.ids.index("reclassification")
+    table = pd.read_csv(folder / "class_heads.csv").set_index(["classes_from", "class", "metric"])["value"]
+    shown = [f"{table[key, 'macro', 'f1']:.3f}" for key in ("density", "class head")]
+    assert shown[0] == shown[1] and parts.text.count(shown[0]) >= 2
 
 
 def test_every_section_is_there_and_screening_is_at_the_cut_offs(made):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xattn_bmd.metrics.crossfit import Calibration
 
 PREDICTIONS, CALIBRATION, RECORD, ATTENTION = "predictions.csv", "calibration.csv", "record.csv", "attention.csv"
-INPUTS, MASKS = "inputs.csv", "masks.csv"
+INPUTS, MASKS, CLASS_HEADS = "inputs.csv", "masks.csv", "class_heads.csv"
 CARRIED = ("metrics", "screening", "agreement", "triage", "decision_curve", "conformal", "drop")
 """Tables of an external validation that cannot be made from its predictions alone."""
 
@@ -47,6 +47,7 @@ class ReportSource:
         attention: attention weights, as stored.
         inputs: predictions with picture or record withheld.
         masks: agreement of the masks found with those drawn.
+        class_heads: how well classes are told apart by the density and by a class head; of models that have one.
         carried: result tables of an external validation, by name, in which everything fitted was carried over from the
             development cohort; empty for any other source.
     """
@@ -67,6 +68,7 @@ class ReportSource:
     attention: pd.DataFrame | None = None
     inputs: pd.DataFrame | None = None
     masks: pd.DataFrame | None = None
+    class_heads: pd.DataFrame | None = None
     carried: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
@@ -176,6 +178,7 @@ def _open_run(folder: Path, *, reference: str | None, record: str | Path | None)
         attention=_attention(folder / ATTENTION),
         inputs=_inputs(folder / INPUTS),
         masks=read_plain_table(folder / MASKS),
+        class_heads=read_plain_table(folder / CLASS_HEADS),
         carried=_carried(folder, cohort or {}),
     )
 

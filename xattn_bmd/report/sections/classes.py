@@ -7,6 +7,7 @@ from xattn_bmd.report.figures.reclassification import reclassification
 from xattn_bmd.report.material import Material, one, rows
 from xattn_bmd.report.numbers import percent, span
 from xattn_bmd.report.page import Block, Cell, Gallery, Picture, Prose, Section, Table
+from xattn_bmd.report.sections import class_heads
 from xattn_bmd.report.sections.grid import ABSENT, by_model, missing_notes
 
 _MACRO = "macro"
@@ -26,11 +27,13 @@ def section(material: Material) -> Section:
         name="classes",
         caption=f"Agreement of predicted with measured {scale.class_kind}.",
     )
+    reclassified = Section(name="reclassification", title="Reclassification", blocks=_reclassified(material))
+    heads = material.source.class_heads
     return Section(
         name="classes",
         title=f"{scale.class_kind}es",
         blocks=(Prose(text=text), overall, _by_class(material), _confusions(material)),
-        parts=(Section(name="reclassification", title="Reclassification", blocks=_reclassified(material)),),
+        parts=(reclassified,) if heads is None else (reclassified, class_heads.part(material, heads)),
     )
 
 
