@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.cohorts import CLASSES, write_class_cohort
+from tests.cohorts import CLASSES, write_class_cohort, write_cohort
 from tests.training.settings import TINY
 from xattn_bmd.cli import main
-from xattn_bmd.config import CompareConfig
+from xattn_bmd.config import CompareConfig, to_dict
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "guide" / "classes.md").read_text()
-[ROLES] = re.findall(r"```yaml\n(.*?)```", GUIDE, flags=re.DOTALL)
+ROLES, JOINT = re.findall(r"```yaml\n(.*?)```", GUIDE, flags=re.DOTALL)
 [COMMANDS] = re.findall(r"```\n(xattn-bmd.*?)```", GUIDE, flags=re.DOTALL)
-[PYTHON] = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL)
+PYTHON, BOTH = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL)
 
 
 @pytest.fixture
@@ -56,3 +56,23 @@ def test_the_vote_runs_as_it_stands(folder, capsys):
 
 def test_the_yaml_is_a_cohort_of_classes():
     assert yaml.safe_load(ROLES)["target"]["classes"] == list(CLASSES)
+
+
+def test_density_and_class_from_one_network_as_it_stands(tmp_path, monkeypatch, capsys):
+    for seed, place in enumerate((tmp_path, tmp_path / "away")):
+        table = write_cohort(place, n=40, seed=seed)
+        (place / "images").rename(place / "radiographs")
+        rows = pd.read_csv(table, dtype=str)
+        rows["fn_bmd"] = (0.80 + 1.6 * (rows["fn_bmd"].astype(float) - 0.88)).clip(0.45, 1.4).round(4)  # all classes
+        for name in ("radiograph_id", "patient_id"):
+            rows[name] = f"{seed}_" + rows[name]
+        rows.to_csv(table, index=False)
+    said = yaml.safe_load(JOINT)
+    quick = to_dict(replace(TINY, folds=2))
+    quick["model"] |= {"class_head": said["model"]["class_head"]}
+    quick["training"] |= said["training"]
+    (tmp_path / "joint.yaml").write_text(yaml.safe_dump(quick))
+    monkeypatch.chdir(tmp_path)
+    exec(BOTH, {})
+    said = capsys.readouterr().out
+    assert "class head - density" in said and "xattn" in said and "ridge" not in said

@@ -249,10 +249,10 @@ def from_dict(values: dict[str, Any]) -> CompareConfig:
     return build(CompareConfig, values, where="configuration")  # type: ignore[no-any-return]
 
 
-def load_config(path: Path) -> CompareConfig:
+def load_config(path: str | Path) -> CompareConfig:
     """Read settings from a YAML file such as a run's ``config.yaml``; what it does not name keeps its default.
 
     Raises:
         ConfigError: if the file is missing, is no YAML mapping, or has an unknown key.
     """
-    return from_dict(yaml_mapping(path))
+    return from_dict(yaml_mapping(Path(path)))

@@ -46,7 +46,7 @@ def test_pixels_add_up_to_the_change_of_the_estimate(freeze):
     assert ensemble.shares_map == (freeze == "trunk")
     before, after = _pictures(0), Pictures(_pictures(1).pixels // 2, _pictures().right_side)
     # the networks' scale is large, so that single precision leaves digits
-    change = np.subtract(*(ensemble.answers(TABLE, pictures).mean(axis=0) for pictures in (after, before)))
+    change = np.subtract(*(ensemble.answers(TABLE, pictures).each.mean(axis=0) for pictures in (after, before)))
     heat = change_heat(ensemble, TABLE, before, after, steps=24)
     np.testing.assert_allclose(heat.sum(axis=(1, 2)), change, atol=0.03 * np.abs(change).max())
 

@@ -227,6 +227,6 @@ def _densities_of(model, cohort, cache, *, row, fold):
         for at, (name, names) in enumerate(schema.categorical, start=len(schema.numeric)):
             columns[name] = [None if code < 0 else names[int(code)] for code in numbers[:, at]]
         pictures = None if given is None else given.take(np.full(len(numbers), row)).pictures
-        return predictor.ensemble.answers(pd.DataFrame(columns), pictures)[fold]
+        return predictor.ensemble.answers(pd.DataFrame(columns), pictures).each[fold]
 
     return densities
