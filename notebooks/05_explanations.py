@@ -46,6 +46,7 @@ from xattn_bmd import (
 
 # %% tags=["parameters"]
 FEW = 40  # radiographs
+SIZE = 224  # pixels
 CHANGED = 4  # people who are radiographed again and again
 FOLDS = 4
 EPOCHS = 40
@@ -60,13 +61,13 @@ EPOCHS = 40
 # record with gaps can be explained.
 
 # %%
-table = simulate_cohort("work/few_hips", n=FEW, preset="screening", size=224)
+table = simulate_cohort("work/few_hips", n=FEW, preset="screening", size=SIZE)
 cohort = Cohort.from_csv(table)
 quick = CompareConfig.from_preset("quick")
 config = replace(
     quick,
     folds=FOLDS,
-    image=replace(quick.image, size=224),
+    image=replace(quick.image, size=SIZE),
     training=replace(quick.training, epochs=EPOCHS, batch_size=8),
     model=replace(quick.model, weights="bone", variable_dropout=0.1),
 )
@@ -219,7 +220,7 @@ waterfall
 
 # %%
 people = draw_hips(n=CHANGED, preset="screening", seed=7)
-slopes = counterfactual_slopes(Predictor.from_run(run, "xattn"), people, size=224)
+slopes = counterfactual_slopes(Predictor.from_run(run, "xattn"), people, size=SIZE)
 whole = slopes[slopes["region"] == "whole"]
 figure, axes = plt.subplots(1, 2, figsize=(7.5, 2.4), width_ratios=[1, 1.4])
 for place, part, label in (

@@ -1,5 +1,7 @@
 """Fixtures shared by all tests."""
 
+import gc
+import itertools
 import os
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from tests.cohorts import write_cohort
 settings.register_profile("suite", deadline=None)  # speed is measured in a benchmark, not asserted
 settings.load_profile("suite")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: as many test processes as cores share them
+
+_CACHES = itertools.count()  # a folder for each test, made when it is first written to
 
 LONGEST = (
     "tests/test_notebooks.py",
@@ -36,6 +40,12 @@ def pytest_configure(config):
     config.option.loadscopereorder = False  # else xdist starts the files of most tests first, however short
 
 
+def pytest_collection_finish():
+    """Leave what is loaded by now, torch among it, out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(items):
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.nodeid.split("::")[0], len(LONGEST)))
@@ -43,7 +53,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def _own_cache_folder(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("XATTN_BMD_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("XATTN_BMD_CACHE", str(tmp_path_factory.getbasetemp() / f"cache_{next(_CACHES)}"))
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_commands_run_as_they_stand(folder, capsys):
+def test_the_commands_run_as_they_stand(folder, capsys, undrawn):
     for line in COMMANDS.splitlines():
         words = line.split()
         assert words[0] == "xattn-bmd" and main(words[1:]) == 0, capsys.readouterr().err

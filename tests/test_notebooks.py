@@ -16,7 +16,7 @@ import xattn_bmd
 
 ROOT = Path(__file__).parents[1]
 _FEWER = {"HIPS": 24, "FEW": 12, "NEW": 6, "ELSEWHERE": 12, "PEOPLE": 60, "CHANGED": 2}
-SMALL = _FEWER | {"FOLDS": 2, "EPOCHS": 1, "TRIALS": 2}
+SMALL = _FEWER | {"FOLDS": 2, "EPOCHS": 1, "TRIALS": 2, "SIZE": 96}
 CELLS = "cell_type", "source"
 
 

@@ -53,7 +53,7 @@ def test_the_two_commands_stand_at_the_top_and_are_those_of_ci():
     assert install.replace("install", "install --quiet") in ci and f"\n{test}\n" in ci
 
 
-def test_own_data_from_the_command_line(own_data, capsys):
+def test_own_data_from_the_command_line(own_data, capsys, undrawn):
     block = re.search(r"## Your own data in five lines\n\n```\n(.*?)```", README, flags=re.DOTALL).group(1)
     for line in block.splitlines():
         words = line.split("#")[0].split()

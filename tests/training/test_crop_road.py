@@ -290,7 +290,7 @@ def test_heat_is_that_of_crops_and_masks_of_whole_films_are_refused(run, films, 
         explain(run, cohort, out=tmp_path / "MASKED", masks=tmp_path, cache=cache)
 
 
-def test_the_command_takes_a_folder(films, stage, run, cache, tmp_path, capsys):
+def test_the_command_takes_a_folder(films, stage, run, cache, tmp_path, capsys, undrawn):
     stage.localiser.save(tmp_path / "femur")
     cohort = films[0]
     arguments = ["compare", str(cohort.images.folder.parent / "cohort.csv"), "--localiser", str(tmp_path / "femur")]
