@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # another number gives other bits, and so another segmenter
 
 import numpy as np
 import pandas as pd
