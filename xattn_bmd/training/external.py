@@ -28,6 +28,7 @@ from xattn_bmd.training.external_checks import check_cohort, check_predictors, r
 from xattn_bmd.training.external_class_heads import class_head_predictions, external_class_heads
 from xattn_bmd.training.external_classes import DROP, class_predictions, class_tables
 from xattn_bmd.training.external_drop import external_drop
+from xattn_bmd.training.external_rows import external_rows
 from xattn_bmd.training.external_tables import (
     Carried,
     external_agreement,
@@ -160,14 +161,7 @@ def _density_tables(
 def _predictions(cohort: Cohort, estimates: dict[str, FoldEstimates]) -> pd.DataFrame:
     if classes := cohort.roles.classes:
         return class_predictions(cohort, estimates, classes=classes)
-    shared = {
-        "radiograph_id": list(cohort.radiograph_ids),
-        "patient_id": list(cohort.patient_ids),
-        "site": list(cohort.sites),
-        "repeat": 0,
-        "fold": 0,
-        "target": cohort.targets,
-    }
+    shared = external_rows(cohort) | {"target": cohort.targets}
     parts = [
         pd.DataFrame({**shared, "model": model, "prediction": each.each.mean(axis=0)})
         for model, each in estimates.items()

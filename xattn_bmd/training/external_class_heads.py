@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
 from xattn_bmd.bone.reference import Reference, get_reference
 from xattn_bmd.data.cohort import Cohort
 from xattn_bmd.metrics.tables.class_heads import class_heads_table
+from xattn_bmd.training.external_rows import external_rows
 from xattn_bmd.training.external_tables import Carried
 from xattn_bmd.training.fits.class_table import class_head_table, class_table_columns
 from xattn_bmd.training.prediction.fold_estimates import FoldEstimates
@@ -29,13 +29,7 @@ def class_head_predictions(
     if not heads:
         return None
     known = get_reference(reference)
-    shared: dict[str, Any] = {
-        "radiograph_id": list(cohort.radiograph_ids),
-        "patient_id": list(cohort.patient_ids),
-        "site": list(cohort.sites),
-        "repeat": 0,
-        "fold": 0,
-    }
+    shared = external_rows(cohort)
     parts = [
         class_head_table(said, cohort.targets, reference=known).assign(**shared, model=model)
         for model, said in heads.items()

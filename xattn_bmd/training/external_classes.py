@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
@@ -14,6 +13,7 @@ from xattn_bmd.metrics.tables.class_comparisons import class_comparisons_table
 from xattn_bmd.metrics.tables.class_confusion import class_confusion_table
 from xattn_bmd.metrics.tables.class_metrics import class_metrics_table
 from xattn_bmd.training.external_drop import EXTERNAL, external_drop
+from xattn_bmd.training.external_rows import external_rows
 from xattn_bmd.training.fits.class_table import probability_table, with_likeliest
 from xattn_bmd.training.prediction.class_development import ClassDevelopment
 from xattn_bmd.training.prediction.development import Development
@@ -34,14 +34,7 @@ def class_predictions(
         estimates: what the fold models say, by model.
         classes: names of the classes.
     """
-    shared: dict[str, Any] = {
-        "radiograph_id": list(cohort.radiograph_ids),
-        "patient_id": list(cohort.patient_ids),
-        "site": list(cohort.sites),
-        "repeat": 0,
-        "fold": 0,
-        "target": [classes[int(place)] for place in cohort.targets],
-    }
+    shared = external_rows(cohort) | {"target": [classes[int(place)] for place in cohort.targets]}
     said = {
         model: with_likeliest(probability_table(one.each.mean(axis=0), classes), classes)
         for model, one in estimates.items()
