@@ -90,6 +90,16 @@ def test_workers_start_with_quick_memory_and_one_thread(client):
         assert daemon, "workers under a nanny are daemonic, where DataLoader workers cannot start"
 
 
+def test_slow_memory_that_dask_left_behind_reaches_no_worker_and_nothing_is_left_of_ours(monkeypatch):
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    before = dict(os.environ)
+    with open_workers(workers=1) as opened:
+        [(_, (environment, _))] = map_on_workers(opened, worker_tasks.environment, [0], shared=None)
+    assert environment["MALLOC_TRIM_THRESHOLD_"] == str(4 * 2**30) and environment["MKL_NUM_THREADS"] == "1"
+    assert dict(os.environ) == before
+
+
 def test_a_fit_runs_in_a_daemonic_worker_with_its_own_number_of_threads(client, cohort_table, tmp_path):
     cohort = Cohort.from_csv(cohort_table, images=cohort_table.parent / "images").in_id_order()
     config = tiny(models=("concat",))

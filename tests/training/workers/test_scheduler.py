@@ -13,7 +13,7 @@ import pytest
 
 from tests.training.workers import worker_tasks
 from xattn_bmd.errors import RunError
-from xattn_bmd.training.workers.checks import WORKER_ENVIRONMENT
+from xattn_bmd.training.workers.checks import ONE_THREAD, QUICK_MEMORY
 from xattn_bmd.training.workers.cluster import open_workers
 from xattn_bmd.training.workers.engine import map_on_workers
 
@@ -39,7 +39,7 @@ def scheduler():
 @contextmanager
 def dask_worker(scheduler, *more, path="", **environment):
     """Run ``dask worker`` as on another machine, with some folders earlier on its path."""
-    inherited = {name: value for name, value in os.environ.items() if name not in WORKER_ENVIRONMENT}
+    inherited = {name: value for name, value in os.environ.items() if name not in ONE_THREAD | QUICK_MEMORY}
     command = [sys.executable, "-m", "dask", "worker", scheduler, "--no-dashboard", *(more or ("--nthreads", "1"))]
     process = subprocess.Popen(
         command,
@@ -134,8 +134,7 @@ def test_a_worker_with_slow_memory_is_named_once_with_the_cure(scheduler):
 
 
 def test_the_cure_cures(scheduler, recwarn):
-    memory = {name: value for name, value in WORKER_ENVIRONMENT.items() if name.startswith("MALLOC")}
-    with dask_worker(scheduler, "--nthreads", "1", **memory), open_workers(scheduler=scheduler):
+    with dask_worker(scheduler, "--nthreads", "1", **QUICK_MEMORY), open_workers(scheduler=scheduler):
         assert not [str(one.message) for one in recwarn if "MALLOC" in str(one.message)]
     _gone(scheduler)
 

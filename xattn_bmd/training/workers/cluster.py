@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from xattn_bmd.errors import ConfigError, RunError
-from xattn_bmd.training.workers.checks import WORKER_ENVIRONMENT, check_workers
+from xattn_bmd.training.workers.checks import ONE_THREAD, QUICK_MEMORY, check_workers
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -108,9 +108,10 @@ def _started(stack: ExitStack, workers: int) -> Client:
     from distributed import Client, LocalCluster
 
     settings = {
-        "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
+        "distributed.nanny.pre-spawn-environ": ONE_THREAD | QUICK_MEMORY,
         "distributed.scheduler.worker-saturation": 1.0,  # a worker that dies takes no waiting work with it
     }
+    environment = stack.enter_context(_worker_environment())
     stack.enter_context(_quick_starts())
     with dask.config.set(settings), _start_errors():
         cluster = LocalCluster(  # type: ignore[no-untyped-call]
@@ -120,13 +121,26 @@ def _started(stack: ExitStack, workers: int) -> Client:
             host="127.0.0.1",
             scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             memory_limit=None,
-            env=WORKER_ENVIRONMENT | os.environ,  # a process that is forked has the environment of an earlier one
+            env=environment,  # a process that is forked has the environment of an earlier one
             silence_logs=logging.CRITICAL,
         )
         stack.enter_context(cluster)
         client: Client = stack.enter_context(Client(cluster, set_as_default=False))  # type: ignore[no-untyped-call]
     _spread_over_gpus(client)
     return client
+
+
+@contextmanager
+def _worker_environment() -> Iterator[dict[str, str]]:
+    """Yield what workers start with, and put this process's own back: dask would leave its slow memory in it."""
+    before = dict(os.environ)
+    os.environ.update(ONE_THREAD | before | QUICK_MEMORY)
+    try:
+        yield dict(os.environ)
+    finally:
+        for name in {*ONE_THREAD, *QUICK_MEMORY} - set(before):
+            os.environ.pop(name, None)
+        os.environ.update({name: before[name] for name in QUICK_MEMORY if name in before})
 
 
 @contextmanager
