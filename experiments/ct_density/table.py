@@ -15,10 +15,10 @@ from xattn_bmd.metrics.paired.resampled_t import CORRECTED_T
 from xattn_bmd.training.environment import commit, machine
 
 HERE = Path(__file__).parent
-BEGIN, END = "<!-- study: begin -->", "<!-- study: end -->"
 COLUMNS = [
     *("table", "where", "scanner", "model", "class", "metric", "test", "value", "low", "high", "p", "p_holm", "n"),
     *("patients", "reason", "seed", "folds", "epochs", "home", "elsewhere", "drawn", "known", "commit", "machine"),
+    "minutes",
 ]
 NAMES = {"mae": "MAE", "rmse": "RMSE", "r2": "R²", "pearson_r": "r", "bias": "bias"}
 CLASSES = {
@@ -42,11 +42,11 @@ PLACES = {
 }
 
 
-def update(found: pd.DataFrame, *, path: Path, study: Study, workers: int) -> None:
-    """Store the figures."""
+def update(found: pd.DataFrame, *, path: Path, study: Study, workers: int, minutes: float | None) -> None:
+    """Store the figures; ``minutes`` of the whole command, where it was run in one piece."""
     names = ("seed", "folds", "epochs", "home", "elsewhere", "drawn", "known")
     facts = {name: getattr(study, name) for name in names}
-    rows = found.assign(**facts, commit=commit(HERE), machine=f"{machine()}, {workers} at once")
+    rows = found.assign(**facts, minutes=minutes, commit=commit(HERE), machine=f"{machine()}, {workers} at once")
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, rows.reindex(columns=COLUMNS).to_csv(index=False, float_format="%.6g"))
 
@@ -56,9 +56,21 @@ def stored(path: Path) -> str:
     return "\n".join(_lines(pd.read_csv(path)))
 
 
-def write_readme(path: Path) -> None:
-    """Put the stored tables between their markers in the README."""
-    atomic_replace(HERE / "README.md", stored(path), begin=BEGIN, end=END)
+def write_readme(path: Path, *, quick: bool) -> None:
+    """Put the stored tables between their markers in the README; of the quick preset one table."""
+    part, text = ("quick", "\n".join(_quick_lines(pd.read_csv(path)))) if quick else ("study", stored(path))
+    atomic_replace(HERE / "README.md", text, begin=f"<!-- {part}: begin -->", end=f"<!-- {part}: end -->")
+
+
+def _quick_lines(rows: pd.DataFrame) -> Iterator[str]:
+    part = rows[(rows["table"] == "performance") & (rows["scanner"] == EVERY) & (rows["metric"] == "mae")]
+    counts = {where: int(part.loc[part["where"] == where, "n"].iloc[0]) for where in (HOME, ELSEWHERE)}
+    yield from _head("model", [f"MAE {where}, mg/cm³ ({n})" for where, n in counts.items()])
+    for model in dict.fromkeys(part["model"]):
+        cells = [_cell(_one(part, model=model, where=where), digits=1) for where in counts]
+        yield f"| {model} | {' | '.join(cells)} |"
+    yield ""
+    yield from _facts(rows)
 
 
 def _lines(rows: pd.DataFrame) -> Iterator[str]:
@@ -78,11 +90,16 @@ def _lines(rows: pd.DataFrame) -> Iterator[str]:
         f"**When is the network worth it?** MAE minus that of `{MEAN_HU}`, same patients, mg/cm³; below 0 is better:"
     )
     yield from _against(part["against mean HU"], title)
+    yield from _facts(rows)
+
+
+def _facts(rows: pd.DataFrame) -> Iterator[str]:
     one = rows.iloc[0]
+    took = "" if pd.isna(one.get("minutes")) else f" The whole command took {one['minutes']:.0f} minutes."
     yield (
         f"{one['home']} scans at home, {one['elsewhere']} elsewhere, {one['drawn']} other people for the segmenter, "
         f"all **simulated**; {one['folds']} folds, {one['epochs']} epochs, seed {one['seed']}. Brackets: 95 % patient "
-        f"bootstrap. Commit {one['commit']}; machine: {one['machine']}."
+        f"bootstrap. Commit {one['commit']}; machine: {one['machine']}.{took}"
     )
 
 
