@@ -23,11 +23,31 @@ SETTINGS = tiny(models=("concat", "ridge", "boosted_trees"))
 TABLES = ("predictions.csv", "calibration.csv", "metrics.csv")
 
 
+_SERIAL = """
+import sys
+from tests.training.workers.test_parallel_runs import SETTINGS
+from xattn_bmd import Cohort, compare
+table, images, out = sys.argv[1:]
+compare(Cohort.from_csv(table, images=images), out=out, config=SETTINGS, progress=False)
+print("loaded:", *sorted({"dask", "distributed"} & set(sys.modules)))
+"""
+
+
 @pytest.fixture(scope="module")
-def serial(cohort_table, tmp_path_factory):
+def one_process(cohort_table, tmp_path_factory):
+    """A run of one process, which has loaded nothing before, and what that process said; read-only."""
+    folder = tmp_path_factory.mktemp("serial") / "RUN"
+    command = [sys.executable, "-c", _SERIAL, cohort_table, cohort_table.parent / "images", folder]
+    said = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True, capture_output=True, text=True
+    )
+    return folder, said.stdout
+
+
+@pytest.fixture(scope="module")
+def serial(one_process):
     """A run of one process; read-only."""
-    cohort = Cohort.from_csv(cohort_table, images=cohort_table.parent / "images")
-    return compare(cohort, out=tmp_path_factory.mktemp("serial") / "RUN", config=SETTINGS, progress=False).folder
+    return one_process[0]
 
 
 def _same(folder, serial):
@@ -65,29 +85,21 @@ def test_two_workers_one_of_which_is_killed_give_the_bytes_of_one_process(serial
     _same(tmp_path / "RUN", serial)
 
 
-_SCRIPT = """
-import sys
-from tests.training.workers.test_parallel_runs import SETTINGS
-from xattn_bmd import Cohort, compare
-if __name__ == "__main__":
-    table, images, out = sys.argv[1:]
-    compare(Cohort.from_csv(table, images=images), out=out, config=SETTINGS, workers=2)
-"""
+def compare_on_two_workers(table, out):
+    """Compare in a process group of its own, as a terminal starts it."""
+    os.setsid()
+    compare(Cohort.from_csv(table, images=table.parent / "images"), out=out, config=SETTINGS, workers=2)
 
 
 @pytest.fixture
 def client_process(cohort_table, tmp_path):
-    """A process that compares on two workers, in a group of its own, as a terminal starts it."""
-    script = tmp_path / "script.py"
-    script.write_text(_SCRIPT)
-    command = [sys.executable, script, cohort_table, cohort_table.parent / "images", tmp_path / "RUN"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    """A process that compares on two workers."""
+    return started(compare_on_two_workers, cohort_table, tmp_path / "RUN", errors=tmp_path / "errors.txt")
 
 
 def _first_fit(process, folder):
     while not _stored(folder):
-        assert process.poll() is None, process.stderr.read()
+        assert process.exitcode is None
         time.sleep(0.01)
     return psutil.Process(process.pid).children(recursive=True)
 
@@ -100,7 +112,7 @@ def _all_gone(processes):
 def test_a_killed_client_leaves_whole_fits_and_no_process_and_goes_on(serial, cohort, client_process, tmp_path):
     workers = _first_fit(client_process, tmp_path / "RUN")
     client_process.kill()
-    client_process.wait()
+    client_process.join()
     assert workers and _all_gone(workers)
     kept = {path: path.stat().st_mtime_ns for path in _stored(tmp_path / "RUN")}
     assert not (tmp_path / "RUN" / "predictions.csv").exists()
@@ -114,8 +126,8 @@ def test_an_interrupt_ends_every_process(client_process, tmp_path):
     [server] = _fork_servers(client_process.pid)
     assert QUICK_MEMORY.items() <= server.environ().items(), "read at its start"
     os.killpg(client_process.pid, signal.SIGINT)
-    said = client_process.communicate(timeout=120)[1]
-    assert client_process.returncode != 0 and "KeyboardInterrupt" in said
+    client_process.join(120)
+    assert client_process.exitcode == 1 and "KeyboardInterrupt" in (tmp_path / "errors.txt").read_text()
     assert _all_gone(workers)
     assert not list((tmp_path / "RUN").rglob(".partial-*"))
 
@@ -156,40 +168,30 @@ def test_a_finished_run_needs_no_worker(serial, cohort, tmp_path):
     _same(tmp_path / "RUN", serial)
 
 
-def test_one_process_loads_no_dask(cohort_table, tmp_path):
-    said = subprocess.run(
-        [sys.executable, "-c", _SERIAL, cohort_table, cohort_table.parent / "images", tmp_path / "RUN"],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert said.stdout.split() == ["loaded:"]
+def test_one_process_loads_no_dask(one_process):
+    assert one_process[1].split() == ["loaded:"]
 
 
-_SERIAL = """
-import sys
-from tests.training.settings import tiny
-from xattn_bmd import Cohort, compare
-table, images, out = sys.argv[1:]
-compare(Cohort.from_csv(table, images=images), out=out, config=tiny(models=("ridge",)), progress=False)
-print("loaded:", *sorted({"dask", "distributed"} & set(sys.modules)))
+_UNGUARDED = """
+from xattn_bmd.training.workers.cluster import open_workers
+with open_workers(workers=1):
+    print("started")
 """
 
 
-def test_a_script_that_starts_workers_without_a_guard_is_told_so(cohort_table, tmp_path):
+def test_a_script_that_starts_workers_without_a_guard_is_told_so(tmp_path):
     script = tmp_path / "script.py"
-    script.write_text(_SCRIPT.replace('if __name__ == "__main__":', "if True:"))
+    script.write_text(_UNGUARDED)
     done = subprocess.run(
-        [sys.executable, script, cohort_table, cohort_table.parent / "images", tmp_path / "RUN"],
+        [sys.executable, script],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=300,
     )
-    assert done.returncode != 0
-    assert 'under `if __name__ == "__main__":`' in done.stderr.strip().splitlines()[-1]
-    assert not _stored(tmp_path / "RUN")
+    assert done.returncode != 0 and "started" not in done.stdout
+    said = [line for line in done.stderr.splitlines() if line.startswith("xattn_bmd.errors.RunError")][-1]
+    assert 'under `if __name__ == "__main__":`' in said
 
 
 @pytest.mark.parametrize("asked", [{"workers": 0}, {"workers": 2, "scheduler": "tcp://a:1"}, {"scheduler": "a"}])
