@@ -12,7 +12,7 @@ from xattn_bmd import Localiser, LocaliserConfig, detection_table, picture_sizes
 from xattn_bmd.errors import ConfigError, FoldPlanError, LocaliseError
 
 CONFIG = LocaliserConfig(
-    backbone="test_resnet", width=32, size=128, epochs=14, batch_size=2, learning_rate=4e-3, scale=0.05, shift=0.02,
+    backbone="test_resnet", width=32, size=64, epochs=14, batch_size=2, learning_rate=4e-3, scale=0.05, shift=0.02,
     validation_fraction=0.25, contrast=0.1,
 )  # fmt: skip
 
