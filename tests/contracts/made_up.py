@@ -4,7 +4,6 @@ import torch
 from torch import nn
 
 from xattn_bmd.config import ModelConfig
-from xattn_bmd.models.heads import HEADS, Head
 from xattn_bmd.models.network import FusionNetwork, build_network
 from xattn_bmd.types import Variables, VariableSchema
 
@@ -23,12 +22,6 @@ def made_network(fusion: str, backbone: str = "test_resnet", *, seed: int = 0, *
     torch.manual_seed(seed)
     config = small_config(backbone, **changes)
     return build_network(fusion=fusion, schema=SCHEMA, config=config, target_mean=0.88, target_sd=0.147).eval()
-
-
-def made_head(head: str, *, seed: int = 0) -> Head:
-    """Return a head that fits the networks made here."""
-    torch.manual_seed(seed)
-    return HEADS[head](width=16, dropout=0.0, target_mean=0.88, target_sd=0.147).eval()
 
 
 def made_patients(
@@ -65,17 +58,34 @@ class OfTensors(nn.Module):
         return given_parts(self.network(image, Variables(numeric, codes, missing)))
 
 
-def exported(network: FusionNetwork) -> torch.export.ExportedProgram:
-    """Return what torch.export makes of a network, for any number of patients."""
-    image, variables = made_patients(4)
-    patients = torch.export.Dim("patients", min=1, max=512)
-    shapes = [{0: patients}] * (1 + len(variables))
-    return torch.export.export(OfTensors(network), (image, *variables), dynamic_shapes=shapes)
+class AfterTrunk(OfTensors):
+    """The same for what follows the trunk, which is given the trunk's maps."""
+
+    def forward(self, maps, numeric, codes, missing):
+        return given_parts(self.network(None, Variables(numeric, codes, missing), maps))
 
 
-def assert_exported_says_the_same(network: FusionNetwork, program: torch.export.ExportedProgram) -> None:
+def exported(network: FusionNetwork, *, after_trunk: bool = False) -> torch.export.ExportedProgram:
+    """Return what torch.export makes of a network, or of what follows its trunk, for any number of patients."""
+    given = given_tensors(network, *made_patients(4), after_trunk=after_trunk)
+    shapes = [{0: torch.export.Dim("patients", min=1, max=512)}] * len(given)
+    return torch.export.export((AfterTrunk if after_trunk else OfTensors)(network), given, dynamic_shapes=shapes)
+
+
+def given_tensors(network: FusionNetwork, image, variables: Variables, *, after_trunk: bool) -> tuple:
+    """Return the tensors that an exported program of a network is given."""
+    if after_trunk and network.image_encoder is not None:
+        image = network.image_encoder.features(image).detach()
+    return image, *variables
+
+
+def assert_exported_says_the_same(
+    network: FusionNetwork, program: torch.export.ExportedProgram, *, after_trunk: bool = False
+) -> None:
     """Assert it for another number of patients than it was exported with."""
     image, variables = made_patients(7, seed=5)
-    found = program.module()(image, *variables)
-    for name, part in given_parts(network(image, variables)).items():
+    found = program.module()(*given_tensors(network, image, variables, after_trunk=after_trunk))
+    expected = given_parts(network(image, variables))
+    assert set(found) == set(expected)
+    for name, part in expected.items():
         torch.testing.assert_close(found[name], part, atol=1e-6, rtol=0)

@@ -42,7 +42,7 @@ def test_every_fusion_gives_probabilities_of_each_patient_alone_and_learns(fusio
 @pytest.mark.parametrize("head", CLASS_HEADS)
 def test_an_exported_network_says_the_same(head):
     network = made("late", head)
-    assert_exported_says_the_same(network, exported(network))
+    assert_exported_says_the_same(network, exported(network, after_trunk=True), after_trunk=True)
 
 
 @pytest.mark.parametrize("head", CLASS_HEADS)

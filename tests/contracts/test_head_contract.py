@@ -50,7 +50,7 @@ def test_saved_and_loaded_head_says_the_same(head, tmp_path):
 @every_head
 def test_exported_head_says_the_same_where_it_is_asked_twice(head):
     network = made_network("late", head=head)
-    assert_exported_says_the_same(network, exported(network))
+    assert_exported_says_the_same(network, exported(network, after_trunk=True), after_trunk=True)
 
 
 @every_head
