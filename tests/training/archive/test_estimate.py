@@ -30,7 +30,7 @@ MODELS = ("xattn", "image_only", "ridge")
 def run(cohort_table, tmp_path_factory):
     cohort = Cohort.from_csv(cohort_table, images=cohort_table.parent / "images")
     root = tmp_path_factory.mktemp("run")
-    return compare(cohort, out=root / "RUN", config=tiny(models=MODELS), cache=root / "cache", progress=False)
+    return compare(cohort, out=root / "RUN", config=tiny(models=MODELS, folds=2), cache=root / "cache", progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -81,17 +81,23 @@ def test_numbers_do_not_depend_on_the_size_of_blocks(xattn, new, tmp_path, block
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out.csv"), expected, atol=1e-5, check_dtype=False)
 
 
+@pytest.fixture(scope="module")
+def whole(xattn, new, tmp_path_factory):
+    """The table that an undisturbed run writes in blocks of 8; read-only."""
+    out = tmp_path_factory.mktemp("whole") / "whole.csv"
+    _estimate(xattn, new, out, block=8)
+    return out
+
+
 @pytest.mark.parametrize("threads", [1, 3])
-def test_bytes_do_not_depend_on_the_number_of_threads(xattn, new, tmp_path, threads):
-    _estimate(xattn, new, tmp_path / "one.csv", block=8)
+def test_bytes_do_not_depend_on_the_number_of_threads(xattn, new, whole, tmp_path, threads):
     _estimate(xattn, new, tmp_path / "out.csv", block=8, threads=threads)
-    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+    assert (tmp_path / "out.csv").read_bytes() == whole.read_bytes()
 
 
-def test_same_bytes_on_workers(xattn, new, tmp_path):
-    _estimate(xattn, new, tmp_path / "one.csv", block=8)
+def test_same_bytes_on_workers(xattn, new, whole, tmp_path):
     _estimate(xattn, new, tmp_path / "two.csv", block=8, workers=2)
-    assert (tmp_path / "two.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+    assert (tmp_path / "two.csv").read_bytes() == whole.read_bytes()
 
 
 class Stopping:
@@ -113,24 +119,29 @@ def _stopped(predictor, table, out, *, after):
         _estimate(predictor, table, out, block=8, threads=1, read=Stopping(after))
 
 
-def test_a_stopped_run_continues_to_the_same_bytes(xattn, new, tmp_path):
-    _estimate(xattn, new, tmp_path / "whole.csv", block=8)
+@pytest.fixture(scope="module")
+def begun(xattn, new, tmp_path_factory):
+    """What a run that stopped at its 30th picture left behind; read-only."""
+    out = tmp_path_factory.mktemp("begun") / "out.csv"
+    _stopped(xattn, new, out, after=29)
+    return out.with_name("out.csv.partial").read_bytes()
+
+
+def test_a_stopped_run_continues_to_the_same_bytes(xattn, new, whole, tmp_path):
     out = tmp_path / "out.csv"
     _stopped(xattn, new, out, after=29)
     assert not out.exists()
     reader = Stopping(10**6)
     done = _estimate(xattn, new, out, block=8, read=reader)
-    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert out.read_bytes() == whole.read_bytes()
     assert reader.count == 75 - 24 and done.estimated == 75
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "whole.csv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
 
 @pytest.mark.parametrize("tail", [b'{"number": 3, "estim', b"\0" * 50, b'{"number": 9}\n', b'{"number": 3}'])
-def test_a_torn_tail_is_cut_off(xattn, new, tmp_path, tail):
-    out, partial = tmp_path / "out.csv", tmp_path / "out.csv.partial"
-    _stopped(xattn, new, out, after=29)
-    with partial.open("ab") as stream:
-        stream.write(tail)
+def test_a_torn_tail_is_cut_off(xattn, new, begun, tmp_path, tail):
+    out = tmp_path / "out.csv"
+    (tmp_path / "out.csv.partial").write_bytes(begun + tail)
     reader = Stopping(10**6)
     _estimate(xattn, new, out, block=8, read=reader)
     assert reader.count == 75 - 24
@@ -158,7 +169,7 @@ def _estimated_slowly(model, table, out, told):
     estimate_archive(predictor, source, out=out, level=0.9, block=8, read=_slow, progress=shown)
 
 
-def test_a_killed_process_is_continued_to_the_same_bytes(xattn, new, tmp_path):
+def test_a_killed_process_is_continued_to_the_same_bytes(xattn, new, whole, tmp_path):
     out = tmp_path / "out.csv"
     heard, told = multiprocessing.Pipe(duplex=False)
     process = started(_estimated_slowly, xattn.folder, new, out, told)
@@ -171,14 +182,12 @@ def test_a_killed_process_is_continued_to_the_same_bytes(xattn, new, tmp_path):
     reader = Stopping(10**6)
     _estimate(xattn, new, out, block=8, read=reader)
     assert 0 < reader.count <= 75 - 16
-    _estimate(xattn, new, tmp_path / "whole.csv", block=8)
-    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert out.read_bytes() == whole.read_bytes()
 
 
-def test_what_another_command_began_is_refused(run, xattn, new, copy, tmp_path):
+def test_what_another_command_began_is_refused(run, xattn, new, begun, copy, tmp_path):
     out = tmp_path / "out.csv"
-    _stopped(xattn, new, out, after=29)
-    kept = (tmp_path / "out.csv.partial").read_bytes()
+    (tmp_path / "out.csv.partial").write_bytes(begun)
     _changed(copy, age=(3, "61"))
     other = Predictor.from_run(run, "image_only")
     for predictor, table, level, named in (
@@ -191,12 +200,12 @@ def test_what_another_command_began_is_refused(run, xattn, new, copy, tmp_path):
     (tmp_path / "out.csv.partial").write_bytes(b"a,b\n1,2\n")
     with pytest.raises(RunError, match="another program"):
         _estimate(xattn, new, out, block=8)
-    (tmp_path / "out.csv.partial").write_bytes(kept)
+    (tmp_path / "out.csv.partial").write_bytes(begun)
     assert _estimate(xattn, new, out, block=8).estimated == 75
 
 
-def test_a_saved_copy_of_the_predictor_continues_its_list(xattn, new, tmp_path):
-    _stopped(xattn, new, tmp_path / "out.csv", after=29)
+def test_a_saved_copy_of_the_predictor_continues_its_list(xattn, new, begun, tmp_path):
+    (tmp_path / "out.csv.partial").write_bytes(begun)
     saved = Predictor.load(xattn.save(tmp_path / "model"))
     assert _estimate(saved, new, tmp_path / "out.csv", block=8).estimated == 75
 
@@ -450,7 +459,7 @@ def test_no_cache_is_written_and_progress_is_told(xattn, new, tmp_path, monkeypa
     assert not (tmp_path / "cache").exists()
 
 
-def test_two_commands_on_one_output_do_not_mix(xattn, new, tmp_path):
+def test_two_commands_on_one_output_do_not_mix(xattn, new, begun, tmp_path):
     out, partial = tmp_path / "out.csv", tmp_path / "out.csv.partial"
 
     def meddle(path, image):
@@ -459,7 +468,7 @@ def test_two_commands_on_one_output_do_not_mix(xattn, new, tmp_path):
                 stream.write(partial.read_bytes().splitlines(keepends=True)[-1])
         return read_one(path, image)
 
-    _stopped(xattn, new, out, after=29)
+    partial.write_bytes(begun)
     assert json.loads(partial.read_bytes().splitlines()[-1])["number"] == 2
     _estimate(xattn, new, out, block=8, read=meddle)
     assert len(pd.read_csv(out)) == 75
