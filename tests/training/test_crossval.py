@@ -106,10 +106,10 @@ def test_results_are_read_back(finished):
 def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(finished, cohort, tmp_path):
     models = ("xattn", "boosted_trees")
     same = compare(cohort, out=tmp_path / "a", config=tiny(models=models), progress=False)
-    other = compare(cohort, out=tmp_path / "b", config=tiny(models=("xattn",), seed=1), progress=False)
+    other = compare(cohort, out=tmp_path / "b", config=tiny(models=("image_only",), seed=1), progress=False)
     first = finished.predictions[finished.predictions["model"].isin(models)]
     pd.testing.assert_frame_equal(same.predictions.reset_index(drop=True), first.reset_index(drop=True))
-    network = same.predictions[same.predictions["model"] == "xattn"].reset_index(drop=True)
+    network = finished.predictions[finished.predictions["model"] == "image_only"].reset_index(drop=True)
     assert not other.predictions["prediction"].equals(network["prediction"])
 
 
@@ -136,9 +136,19 @@ def test_a_lost_fold_alone_is_repeated_and_the_bytes_are_the_same(finished, coho
         assert (copy / name).read_bytes() == (finished.folder / name).read_bytes()
 
 
+THREE = tiny(models=("metadata_only", "image_only", "concat"))
+
+
 def _compared(table, out, cache):
     cohort = Cohort.from_csv(table, images=table.parent / "images")
-    compare(cohort, out=out, config=tiny(), cache=cache, progress=False)
+    compare(cohort, out=out, config=THREE, cache=cache, progress=False)
+
+
+def _predicted_by(models, run):
+    """Return the header of the table of predictions and the lines of some models, in the order of the models."""
+    header, *lines = (run / "predictions.csv").read_bytes().splitlines(keepends=True)
+    place = header.decode().split(",").index("model")
+    return [header, *(line for name in models for line in lines if line.decode().split(",")[place] == name)]
 
 
 def test_sigkill_in_mid_run_costs_at_most_one_fold(finished, cohort, cohort_table, tmp_path):
@@ -151,9 +161,11 @@ def test_sigkill_in_mid_run_costs_at_most_one_fold(finished, cohort, cohort_tabl
     process.join()
     stored = {path: path.stat().st_mtime_ns for path in out.glob("*/repeat_00/fold_*/network.safetensors")}
     assert stored and not (out / "predictions.csv").exists()
-    compare(cohort, out=out, config=tiny(), cache=tmp_path / "cache", progress=False)
+    compare(cohort, out=out, config=THREE, cache=tmp_path / "cache", progress=False)
     assert all(path.stat().st_mtime_ns == when for path, when in stored.items())
-    assert (out / "predictions.csv").read_bytes() == (finished.folder / "predictions.csv").read_bytes()
+    expected = _predicted_by(THREE.models, finished.folder)
+    assert len(expected) == 1 + 3 * len(cohort)
+    assert (out / "predictions.csv").read_bytes() == b"".join(expected)
     assert not list(out.rglob(".partial-*"))
 
 
