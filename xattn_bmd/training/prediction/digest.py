@@ -37,7 +37,9 @@ def predictor_digest(predictor: Predictor) -> str:
         rest = [asdict(view) for view in one.views], one.seeds
         digest.update(json.dumps([one.encoder.to_dict(), network, rest], sort_keys=True).encode())
         for name, value in sorted(one.tensors.items()):
-            digest.update(name.encode() + known.setdefault(id(value), _tensor_digest(value)))
+            if id(value) not in known:  # members share what is frozen
+                known[id(value)] = _tensor_digest(value)
+            digest.update(name.encode() + known[id(value)])
     return digest.hexdigest()
 
 
