@@ -37,6 +37,14 @@ def write_cohort(root: Path, *, n: int = 40, size: int = 48, seed: int = 0, role
     return root / "cohort.csv"
 
 
+def spread(path):
+    """Spread the densities of a made-up cohort over all three classes."""
+    table = pd.read_csv(path, dtype=str)
+    density = 0.80 + 1.6 * (table["fn_bmd"].astype(float) - 0.88)
+    table.assign(fn_bmd=density.clip(0.45, 1.4).round(4)).to_csv(path, index=False)
+    return path
+
+
 def draw_masks(table: Path, folder: Path, *, without: tuple[str, ...] = ()) -> Path:
     """Write a mask of the bright disc of each made-up hip."""
     folder.mkdir()

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.cohorts import spread, write_cohort
 from tests.search.made_up import SPACE, asked
 from tests.search.test_kill import trials_of
 from tests.training.settings import tiny
@@ -259,11 +260,11 @@ def made_up_fit(job, study):
 def test_a_clearly_worse_trial_is_stopped_between_folds_and_returns_the_running_mean(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(trials, "fit_job", made_up_fit)
     space = {"training.learning_rate": {"low": 1e-5, "high": 1e-1, "log": True}}
-    arguments = asked(space=space, models=("metadata_only",), folds=10, trials=25, nested=False)
+    arguments = asked(space=space, models=("metadata_only",), folds=8, trials=20, nested=False)
     found = tune(whole, out=tmp_path / "pruned", **arguments)
     every = tune(whole, out=tmp_path / "every", prune=False, **arguments)
-    assert (every.trials["folds_scored"] == 10).all()
-    stopped = found.trials[found.trials["folds_scored"] < 10]
+    assert (every.trials["folds_scored"] == 8).all()
+    stopped = found.trials[found.trials["folds_scored"] < 8]
     assert len(stopped) and (stopped["folds_scored"] >= 2).all()
     assert found.trials["folds_scored"].sum() < 0.65 * every.trials["folds_scored"].sum()
     assert found.scores["searched_mae"].iloc[0] < 1.05 * every.scores["searched_mae"].iloc[0]
@@ -321,6 +322,20 @@ def test_the_command_line_searches_and_writes_the_page(cohort_table, tmp_path, c
     assert load_search(tmp_path / "S").importance["importance"].sum() == pytest.approx(1.0)
     assert main(f"{command} {more} --seed 7".split()) == 2
     assert "error: " in capsys.readouterr().err
+
+
+def test_a_density_with_a_class_head_is_searched_and_compared_as_it_was_found(tmp_path):
+    cohort = Cohort.from_csv(spread(write_cohort(tmp_path / "cohort")))
+    config = tiny(models=("metadata_only",), folds=2)
+    config = replace(config, model=replace(config.model, class_head="classes"))
+    found = tune(cohort, out=tmp_path / "S", **asked(trials=2, nested=False, config=config))
+    assert found.best.model.class_head == "classes" and (found.trials["state"] == "complete").all()
+    run = compare(cohort, out=tmp_path / "RUN", config=found.best, progress=False)
+    both = [
+        table.sort_values("radiograph_id")["prediction"].to_numpy() for table in (found.predictions, run.predictions)
+    ]
+    np.testing.assert_array_equal(*both)  # a search fits what a comparison fits
+    assert set(run.class_heads()["classes_from"]) == {"density", "class head", "class head - density"}
 
 
 def test_a_folder_that_is_no_search_is_refused(tmp_path):

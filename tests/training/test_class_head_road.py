@@ -13,7 +13,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 
-from tests.cohorts import draw_masks, write_class_cohort, write_cohort
+from tests.cohorts import draw_masks, spread, write_class_cohort, write_cohort
 from tests.training.settings import TINY, tiny
 from tests.volume_cohorts import write_volumes
 from xattn_bmd import (
@@ -48,14 +48,6 @@ CHANCES = [f"probability_{name}" for name in NAMES]
 HEAD = replace(TINY.model, class_head="classes")
 SETTINGS = tiny(models=("concat", "metadata_only", "ridge", "concat+ridge"), folds=2, model=HEAD)
 ONCE = replace(TINY.training, epochs=1, patience=1)
-
-
-def spread(path):
-    """Spread the densities of a made-up cohort over all three classes."""
-    table = pd.read_csv(path, dtype=str)
-    density = 0.80 + 1.6 * (table["fn_bmd"].astype(float) - 0.88)
-    table.assign(fn_bmd=density.clip(0.45, 1.4).round(4)).to_csv(path, index=False)
-    return path
 
 
 @pytest.fixture(scope="module")
