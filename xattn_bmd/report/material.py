@@ -91,7 +91,9 @@ def rows(table: pd.DataFrame, **where: object) -> list[Row]:
     wanted = np.ones(len(table), dtype=bool)
     for name, value in where.items():
         wanted &= (table[name] == value).to_numpy(dtype=bool)
-    return table[wanted].to_dict("records")
+    places = np.flatnonzero(wanted)  # a report asks hundreds of times; `to_dict("records")` takes thrice as long
+    columns = [table[name].to_numpy()[places].tolist() for name in table.columns]
+    return [dict(zip(table.columns, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def one(table: pd.DataFrame, **where: object) -> Row | None:
