@@ -173,7 +173,9 @@ def test_series_without_a_uid_are_one_series(tmp_path):
 
 
 def test_reading_holds_the_volume_and_little_more(tmp_path):
-    scan = write_series(tmp_path / "scan", shape=(192, 192), spacing=(0.0625, 0.0625), step=(0, 0, 0.25), numbers=range(12))
+    scan = write_series(
+        tmp_path / "scan", shape=(192, 192), spacing=(0.0625, 0.0625), step=(0, 0, 0.25), numbers=range(12)
+    )
     read_volume(write_series(tmp_path / "small"))  # imports
     tracemalloc.start()
     try:
