@@ -1,7 +1,9 @@
 """The command line: the whole job on simulated DICOM files, and bad input as one sentence and exit code 2."""
 
+import io
 import shutil
 import time
+from contextlib import redirect_stdout
 
 import pandas as pd
 import pydicom
@@ -27,11 +29,21 @@ def _compare(table, out, *more):
     return main(["compare", str(table), "--images", str(table.parent / "images"), "--out", str(out), *QUICK, *more])
 
 
-def test_the_whole_job_on_dicom_files(simulated, tmp_path, capsys):
+@pytest.fixture(scope="module")
+def whole(simulated, tmp_path_factory):
+    """What compares three models in a folder that is still to be named, a finished run of it, and what it printed."""
+    root = tmp_path_factory.mktemp("whole")
+    words = ["compare", str(simulated), "--images", str(simulated.parent / "images"), *QUICK]
+    words += ["--models", "xattn", "concat", "ridge", "--cache", str(root / "cache"), "--out"]
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        assert main([*words, str(root / "RUN")]) == 0
+    return words, root / "RUN", printed.getvalue()
+
+
+def test_the_whole_job_on_dicom_files(simulated, whole, tmp_path):
     assert main(["check", str(simulated), "--images", str(simulated.parent / "images")]) == 0
-    out = tmp_path / "RUN"
-    assert _compare(simulated, out, "--models", "xattn", "concat", "ridge") == 0
-    printed = capsys.readouterr().out
+    _, out, printed = whole
     assert "xattn" in printed and "SIMULATED" in printed and str(out) in printed
     assert "parameters of the fusion part: xattn" in printed
     table = tmp_path / "table.csv"
@@ -247,21 +259,9 @@ def _wait_for_folds(process, out, count):
         time.sleep(0.02)
 
 
-def test_killed_on_dicom_files_and_started_again_gives_the_same_bytes(simulated, tmp_path, undrawn):
-    given = [
-        "compare",
-        simulated,
-        "--images",
-        simulated.parent / "images",
-        *QUICK,
-        "--models",
-        "xattn",
-        "concat",
-        "ridge",
-    ]
-    words = [*map(str, given), "--cache", str(tmp_path / "cache"), "--out"]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert main([*words, str(whole)]) == 0
+def test_killed_on_dicom_files_and_started_again_gives_the_same_bytes(whole, tmp_path, undrawn):
+    words, whole, _ = whole
+    killed = tmp_path / "killed"
     process = started(main, [*words, str(killed)])
     _wait_for_folds(process, killed, 2)
     process.kill()

@@ -4,7 +4,9 @@ import pandas as pd
 import pytest
 
 from tests.explanation.runs import made_run, write_masks
+from tests.report.pages import leave_out_drawing
 from xattn_bmd.cli import main
+from xattn_bmd.explanation import write
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,8 @@ def _explain(source, root, out, *words):
     return main(["explain", str(source), str(root / "cohort.csv"), "--out", str(out), *images, *words])
 
 
-def test_heat_stands_beside_chance_and_controls(made, capsys):
+def test_heat_stands_beside_chance_and_controls(made, capsys, monkeypatch):
+    leave_out_drawing(monkeypatch, of=(write,), but=["beeswarm"])
     run, root, masks = made
     out = run / "explanations" / "xattn"
     assert _explain(run, root, out, "--masks", str(masks), "--controls", "all", "--record", "true") == 0

@@ -1,7 +1,9 @@
 """The notebooks: executed small, made of public names alone, and stored as their scripts say; and every name's page."""
 
 import ast
+import base64
 import importlib.util
+import os
 import re
 from pathlib import Path
 
@@ -15,9 +17,20 @@ from nbclient import NotebookClient
 import xattn_bmd
 
 ROOT = Path(__file__).parents[1]
-_FEWER = {"HIPS": 24, "FEW": 12, "NEW": 6, "ELSEWHERE": 12, "PEOPLE": 60, "CHANGED": 2}
+_FEWER = {"HIPS": 16, "FEW": 8, "NEW": 6, "ELSEWHERE": 8, "PEOPLE": 60, "CHANGED": 2}
 SMALL = _FEWER | {"FOLDS": 2, "EPOCHS": 1, "TRIALS": 2, "SIZE": 96}
 CELLS = "cell_type", "source"
+NAMED = re.compile(r"""/([\w-]+)\.png"|figure_of\("([\w-]+)""")
+DRAW = """
+import sys
+sys.path.insert(0, {root!r})
+import pytest
+from tests.report.pages import leave_out_drawing
+from xattn_bmd.explanation import write as explanation
+from xattn_bmd.report import write
+leave_out_drawing(pytest.MonkeyPatch(), of=(write, explanation), but={shown!r})
+%reset -sf
+"""
 
 
 def _loaded():
@@ -50,18 +63,30 @@ def one_kernel():
 
 
 @pytest.fixture
-def kernel(one_kernel, workplace):
-    """One process for all, for most of its time goes into imports; what a notebook names is forgotten after it."""
+def kernel(one_kernel, workplace, script):
+    """One process for all, for most of its time goes into imports; what a notebook names is forgotten after it.
+
+    Of the files of figures it draws those that the notebook names: other tests look at the many others.
+    """
+    named = {one or other for one, other in NAMED.findall(script.read_text())}
+    _run(one_kernel, workplace, DRAW.format(root=str(ROOT), shown=named))
     yield one_kernel
-    forget = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("%reset -sf")])
-    where = {"metadata": {"path": str(workplace)}}  # of the kernel that replaces one that has died
-    NotebookClient(forget, km=one_kernel, resources=where).execute()
+    _run(one_kernel, workplace, "%reset -sf")
+
+
+def _run(kernel, folder, source):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    where = {"metadata": {"path": str(folder)}}  # of the kernel that replaces one that has died
+    NotebookClient(notebook, km=kernel, resources=where).execute(env=os.environ | {"PYTHONWARNINGS": execute.QUIET})
 
 
 @SCRIPTS
 def test_a_notebook_runs(script, workplace, kernel):
     notebook = execute.executed(script, folder=workplace, changed=SMALL, kernel=kernel)
-    assert not [output for output in _outputs(notebook) if output.get("name") == "stderr"]
+    outputs = _outputs(notebook)
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+    pictures = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+    assert pictures and all(base64.b64decode(text).startswith(b"\x89PNG") for text in pictures)
 
 
 @SCRIPTS

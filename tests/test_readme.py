@@ -3,6 +3,7 @@
 import re
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -13,12 +14,17 @@ from tests.cohorts import draw_masks, write_cohort
 from tests.data.jsrt_tree import write_tree
 from tests.explanation.runs import write_masks
 from tests.metrics.readers import made_up_readings
+from tests.report.pages import leave_out_drawing
 from tests.training.settings import TINY
+from xattn_bmd import Cohort, compare
 from xattn_bmd.cli import main
 from xattn_bmd.config import CompareConfig, to_dict
 from xattn_bmd.data.roles import CohortRoles
+from xattn_bmd.explanation import write as explanation_write
+from xattn_bmd.report import write
 from xattn_bmd.search.space import SearchSpace
 from xattn_bmd.search.study_file import read_study
+from xattn_bmd.training.workers import jobs
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -109,8 +115,9 @@ def test_masks_and_readers_from_the_command_line(tmp_path, monkeypatch, capsys, 
     assert Path("CONVERTED/cohort.yaml").is_file()
 
 
-def test_many_machines_from_the_command_line(own_data, capsys, undrawn):
-    """With one process in place of two, and an address of this machine where nothing listens."""
+def test_many_machines_from_the_command_line(own_data, capsys, monkeypatch, undrawn):
+    """With one process in place of two, and an address of this machine where nothing listens, asked for a second."""
+    monkeypatch.setattr(jobs, "open_workers", partial(jobs.open_workers, connect=1.0))
     shutil.copy("new.csv", "archive.csv")
     Path("new").rename("archive")
     block = re.search(r"## Fast, and on many machines\n\n```\n(.*?)```", README, flags=re.DOTALL).group(1)
@@ -146,9 +153,11 @@ def test_a_search_from_python(own_data, capsys):
     assert "nested search" in capsys.readouterr().out
 
 
-def test_explanations_from_the_command_line_and_from_python(own_data, capsys, undrawn):
-    assert main(["compare", "cohort.csv", "--images", "radiographs/", "--out", "RUN", "--models", "xattn"]) == 0
+def test_explanations_from_the_command_line_and_from_python(own_data, capsys, monkeypatch):
+    """Of the files of figures one is drawn."""
+    leave_out_drawing(monkeypatch, of=(write, explanation_write), but=["heat"])
     write_masks(own_data / "masks", pd.read_csv("cohort.csv")["radiograph_id"])
+    compare(Cohort.from_csv("cohort.csv", images="radiographs"), out="RUN", config=replace(SMALL, models=("xattn",)))
     block = re.search(r"## Where does it look.*?\n\n```\n(.*?)```", README, flags=re.DOTALL).group(1)
     for line in block.splitlines():
         assert main(line.split("#")[0].split()[1:]) == 0, capsys.readouterr().err

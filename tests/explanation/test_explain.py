@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 from tests.explanation.runs import write_masks
+from tests.report.pages import leave_out_drawing
 from xattn_bmd import Predictor, explain, heat_by_zone
 from xattn_bmd.errors import CohortError, ConfigError, ModelError, RunError
+from xattn_bmd.explanation import write
 from xattn_bmd.explanation.body.points import placed_points
 from xattn_bmd.explanation.fold_models import Explained
 from xattn_bmd.explanation.record.shapley import record_contributions
@@ -33,6 +35,12 @@ def asked(explained_run):
 @pytest.fixture(scope="module")
 def found(asked, tmp_path_factory):
     return asked(out=tmp_path_factory.mktemp("found") / "E", controls=("random_weights", "random_labels"))
+
+
+@pytest.fixture
+def unsaved(monkeypatch):
+    """Leave out the drawings of further explanations: those of the first are looked at."""
+    leave_out_drawing(monkeypatch, of=(write,))
 
 
 def test_the_explained_estimates_are_the_out_of_fold_predictions(explained_run, found):
@@ -96,7 +104,7 @@ def test_figures_lie_beside_the_tables(found):
     assert names == {"heat", "region_heat", "zone_profile", "perturbation", "attention"} == set(found.figures())
 
 
-def test_a_killed_explanation_continues_to_the_same_end(asked, found, tmp_path):
+def test_a_killed_explanation_continues_to_the_same_end(asked, found, tmp_path, unsaved):
     class Killed(Exception):
         pass
 
@@ -137,7 +145,7 @@ def test_the_report_of_a_run_shows_its_explanations(explained_run, found, tmp_pa
     assert len(gallery.pictures) == 5 and all("n = 26 radiographs" in one.caption for one in gallery.pictures)
 
 
-def test_a_single_patient_has_values_without_intervals(explained_run, tmp_path):
+def test_a_single_patient_has_values_without_intervals(explained_run, tmp_path, unsaved):
     run, cohort, masks = explained_run
     one = cohort.subset(["hip_003"])
     found = explain(run, one, out=tmp_path / "E", masks=masks, cache=run.folder.parent / "cache", **FAST)
@@ -145,7 +153,7 @@ def test_a_single_patient_has_values_without_intervals(explained_run, tmp_path):
     assert found.overlap["n"].isin([0, 1]).all() and found.heat["bone_share"].notna().all()
 
 
-def test_without_masks_nothing_is_judged_by_region(asked, tmp_path):
+def test_without_masks_nothing_is_judged_by_region(asked, tmp_path, unsaved):
     found = asked(out=tmp_path / "E", masks=None, controls=(), model="image_only")
     assert found.overlap.empty and found.zones.empty and found.attention.empty and len(found.heat) == 26
     assert found.attention_maps is None and set(found.figures()) == {"heat", "perturbation"}
@@ -171,7 +179,9 @@ def test_what_a_model_cannot_give_is_one_clear_error_and_nothing_is_written(aske
     with pytest.raises(CohortError, match=r"under its own id, but hip_000"):
         refused(masks=write_masks(tmp_path / "other", ["someone"]))
     with pytest.raises(RunError, match=r"they are of 'xattn' and heat of 'image_only'"):
-        others = record_contributions(Explained.open(run), cohort, people=4, cache=run.folder.parent / "cache")
+        some = cohort.subset(cohort.radiograph_ids[:3])
+        cache = run.folder.parent / "cache"
+        others = record_contributions(Explained.open(run), some, background=cohort, people=4, cache=cache)
         refused(model="image_only", contributions=others)
     alone = Predictor.from_run(run, "xattn").save(tmp_path / "saved")
     strangers = cohort.table.assign(patient_id=[f"far_{row}" for row in range(len(cohort))])

@@ -144,3 +144,14 @@ def test_a_statistic_of_weights_sees_every_radiograph_of_a_patient():
     assert (len(area.replicates), len(area.left_out)) == (300, 20)
     alone = weighted_auroc(low, score, (patients != 7)[None].astype(float))[0]
     assert np.isclose(area.left_out, alone).sum() >= 1
+
+
+def test_draws_of_one_seed_are_kept_and_nobody_can_change_them():
+    draws = patient_draws(6, seed=3, replicates=20)
+    with pytest.raises(ValueError, match="read-only"):
+        draws.weights[0, 0] = 5
+    for others in ({"seed": 4, "replicates": 20}, {"seed": 3, "replicates": 21}):
+        assert not np.array_equal(patient_draws(6, **others).weights, draws.weights)
+    np.testing.assert_array_equal(
+        patient_draws(6, seed=3, replicates=20).weights[1:21], patient_counts(6, seed=3, replicates=20)
+    )

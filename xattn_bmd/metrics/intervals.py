@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -38,7 +39,8 @@ class Draws:
     """How often each patient counts.
 
     Attributes:
-        weights: (1 + R + G, P): all ones, then ``R`` bootstrap replicates, then ``G`` rows with a group left out.
+        weights: (1 + R + G, P): all ones, then ``R`` bootstrap replicates, then ``G`` rows with a group left out;
+            read-only.
         replicates: number of replicates ``R``; 0 for a single patient, who cannot be resampled.
     """
 
@@ -76,12 +78,19 @@ def patient_draws(n_patients: int, *, seed: int = 0, replicates: int = REPLICATE
         >>> patient_draws(4, seed=0, replicates=3).weights.sum(axis=1).tolist()
         [4, 4, 4, 4, 3, 3, 3, 3]
     """
+    return _drawn(n_patients, seed, replicates)
+
+
+@lru_cache(maxsize=2)  # a report asks some thirty times for the same, an external one for those of two cohorts
+def _drawn(n_patients: int, seed: int, replicates: int) -> Draws:
     counts = patient_counts(n_patients, seed=seed, replicates=replicates)
     groups = min(n_patients, JACKKNIFE_GROUPS) if len(counts) else 0
     dealt = np.random.default_rng([seed, 1]).permutation(n_patients) % max(groups, 1)
     left_out = np.arange(groups)[:, None] != dealt[None]
     everyone = np.ones((1, n_patients), dtype=np.uint16)
-    return Draws(np.concatenate([everyone, counts, left_out.astype(np.uint16)]), len(counts))
+    weights = np.concatenate([everyone, counts, left_out.astype(np.uint16)])
+    weights.setflags(write=False)
+    return Draws(weights, len(counts))
 
 
 def patient_counts(n_patients: int, *, seed: int = 0, replicates: int = REPLICATES) -> NDArray[np.uint16]:

@@ -6,6 +6,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from xattn_bmd.bone.tscore import WHO_THRESHOLDS
 from xattn_bmd.report.evidence import Evidence
 from xattn_bmd.report.source import ReportSource
@@ -86,9 +88,12 @@ THRESHOLDS = WHO_THRESHOLDS
 
 def rows(table: pd.DataFrame, **where: object) -> list[Row]:
     """Return the rows of a table in which each named column has the given value."""
+    wanted = np.ones(len(table), dtype=bool)
     for name, value in where.items():
-        table = table[table[name] == value]
-    return table.to_dict("records")
+        wanted &= (table[name] == value).to_numpy(dtype=bool)
+    places = np.flatnonzero(wanted)  # a report asks hundreds of times; `to_dict("records")` takes thrice as long
+    columns = [table[name].to_numpy()[places].tolist() for name in table.columns]
+    return [dict(zip(table.columns, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def one(table: pd.DataFrame, **where: object) -> Row | None:
