@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from xattn_bmd.config import ModelConfig
+from xattn_bmd.models.heads import HEADS, Head
 from xattn_bmd.models.network import FusionNetwork, build_network
 from xattn_bmd.types import Variables, VariableSchema
 
@@ -22,6 +23,12 @@ def made_network(fusion: str, backbone: str = "test_resnet", *, seed: int = 0, *
     torch.manual_seed(seed)
     config = small_config(backbone, **changes)
     return build_network(fusion=fusion, schema=SCHEMA, config=config, target_mean=0.88, target_sd=0.147).eval()
+
+
+def made_head(head: str, *, seed: int = 0) -> Head:
+    """Return a head that fits the networks made here."""
+    torch.manual_seed(seed)
+    return HEADS[head](width=16, dropout=0.0, target_mean=0.88, target_sd=0.147).eval()
 
 
 def made_patients(

@@ -1,11 +1,9 @@
 """One contract over every fusion, a family of encoders, and every head.
 
-Fusion, encoder and head meet in tokens and vectors of one shape.  What costs little is tested for every two of them.
-Export, which costs seconds, is tested for every fusion over the maps of a trunk, for every trunk, for a whole network
-of two directions and (in the other contract) for every head.
+Fusion, encoder and head meet in tokens and vectors of one shape.  What costs little is tested for every three of them,
+on one network whose heads are changed.  Export, which costs seconds, is tested for every fusion over the maps of a
+trunk, for every trunk, for a whole network of two directions and (in the other contract) for every head.
 """
-
-from itertools import product
 
 import pytest
 import torch
@@ -15,6 +13,7 @@ from tests.contracts.made_up import (
     assert_exported_says_the_same,
     exported,
     given_parts,
+    made_head,
     made_network,
     made_patients,
     rows,
@@ -31,20 +30,15 @@ READS = {
     "image_to_record": ("image_to_variables",),
     "record_to_image": ("variables_to_image",),
 }
-OF_IMAGES = tuple(fusion for fusion, kind in FUSIONS.items() if kind.uses_image)
-OF_RECORDS = tuple(fusion for fusion in FUSIONS if fusion not in OF_IMAGES)
-EVERY_TWO = [
-    *(
-        (fusion, backbone, tuple(HEADS)[(row + column) % len(HEADS)])
-        for row, fusion in enumerate(OF_IMAGES)
-        for column, backbone in enumerate(BACKBONES)
-    ),
-    *((fusion, BACKBONES[0], head) for fusion in OF_RECORDS for head in HEADS),
+PAIRS = [
+    (fusion, backbone)
+    for fusion, kind in FUSIONS.items()
+    for backbone in (BACKBONES if kind.uses_image else BACKBONES[:1])
 ]
 EXPORTED_WHOLE = ("image_only", "xattn")
 """Fusions exported with their trunk: the one with every backbone, the other to a file."""
 
-every_network = pytest.mark.parametrize(("fusion", "backbone", "head"), EVERY_TWO)
+every_network = pytest.mark.parametrize(("fusion", "backbone"), PAIRS)
 every_fusion = pytest.mark.parametrize("fusion", FUSIONS)
 
 
@@ -59,38 +53,37 @@ def assert_batch_independent(network):
         torch.testing.assert_close(pair[name], part[[2, 0]], atol=1e-6, rtol=0)
 
 
-def test_every_fusion_meets_every_encoder_and_both_meet_every_head():
-    fusions, backbones, heads = ({case[place] for case in EVERY_TWO} for place in range(3))
-    assert (fusions, backbones, heads) == (set(FUSIONS), set(BACKBONES), set(HEADS))
-    assert {case[:2] for case in EVERY_TWO} >= set(product(OF_IMAGES, BACKBONES))
-    assert {case[::2] for case in EVERY_TWO} == set(product(FUSIONS, HEADS))
-    assert {case[1:] for case in EVERY_TWO if case[0] in OF_IMAGES} == set(product(BACKBONES, HEADS))
+@every_network
+def test_one_finite_estimate_per_patient_alone_and_in_any_batch(fusion, backbone):
+    network = made_network(fusion, backbone)
+    for head in HEADS:
+        network.head = made_head(head)
+        with torch.no_grad():
+            output = network(*made_patients(3))
+        parts = given_parts(output)
+        assert set(parts) == {"density", *{"point": (), "gaussian": ("sd",), "quantile": ("quantiles",)}[head]}
+        assert all(
+            part.shape[0] == 3 and part.dtype == torch.float32 and part.isfinite().all() for part in parts.values()
+        )
+        assert ((output.density > 0.3) & (output.density < 1.5)).all()
+        assert (output.attention is not None) == (fusion in READS)
+        assert_batch_independent(network)
 
 
 @every_network
-def test_one_finite_estimate_per_patient_alone_and_in_any_batch(fusion, backbone, head):
-    network = made_network(fusion, backbone, head=head)
-    with torch.no_grad():
-        output = network(*made_patients())
-    parts = given_parts(output)
-    assert set(parts) == {"density", *{"point": (), "gaussian": ("sd",), "quantile": ("quantiles",)}[head]}
-    assert all(part.shape[0] == 5 and part.dtype == torch.float32 and part.isfinite().all() for part in parts.values())
-    assert ((output.density > 0.3) & (output.density < 1.5)).all()
-    assert (output.attention is not None) == (fusion in READS)
-    assert_batch_independent(network)
-
-
-@every_network
-def test_gradient_reaches_every_input_that_is_used_and_every_parameter(fusion, backbone, head):
-    network, kind = made_network(fusion, backbone, head=head, dropout=0.0).train(), FUSIONS[fusion]
+def test_gradient_reaches_every_input_that_is_used_and_every_parameter(fusion, backbone):
+    network, kind = made_network(fusion, backbone, dropout=0.0).train(), FUSIONS[fusion]
     image, variables = made_patients(4)
     image.requires_grad_()
     numeric = variables.numeric.clone().requires_grad_()
-    parts = given_parts(network(image, Variables(numeric, variables.codes, variables.missing)))
-    sum(part.square().sum() for part in parts.values()).backward()
-    reached = [part.grad is not None and bool((part.grad != 0).any()) for part in (image, numeric)]
-    assert reached == [kind.uses_image, kind.uses_variables]
-    assert [name for name, value in network.named_parameters() if value.grad is None] == []
+    for head in HEADS:
+        network.head, image.grad, numeric.grad = made_head(head), None, None
+        network.zero_grad()
+        parts = given_parts(network(image, Variables(numeric, variables.codes, variables.missing)))
+        sum(part.square().sum() for part in parts.values()).backward()
+        reached = [part.grad is not None and bool((part.grad != 0).any()) for part in (image, numeric)]
+        assert reached == [kind.uses_image, kind.uses_variables], head
+        assert [name for name, value in network.named_parameters() if value.grad is None] == [], head
 
 
 @every_fusion
@@ -132,17 +125,19 @@ def test_a_variable_that_is_missing_is_told_from_a_known_one_and_its_hidden_valu
 
 
 @every_network
-def test_saved_and_loaded_network_predicts_the_same(fusion, backbone, head):
-    network, other = (made_network(fusion, backbone, head=head, seed=seed) for seed in (0, 7))
+def test_saved_and_loaded_network_predicts_the_same(fusion, backbone):
+    network, other = (made_network(fusion, backbone, seed=seed) for seed in (0, 7))
     network.train()
     patients = made_patients(4)
     network(*patients)  # moves the running statistics of batch normalisation
     network.eval()
-    other.load_state_dict(load(save({name: value.contiguous() for name, value in network.state_dict().items()})))
-    with torch.no_grad():
-        expected, found = given_parts(network(*patients)), given_parts(other(*patients))
-    for name, part in expected.items():
-        torch.testing.assert_close(found[name], part, atol=0, rtol=0)
+    for head in HEADS:
+        network.head, other.head = made_head(head), made_head(head, seed=7)
+        other.load_state_dict(load(save({name: value.contiguous() for name, value in network.state_dict().items()})))
+        with torch.no_grad():
+            expected, found = given_parts(network(*patients)), given_parts(other(*patients))
+        for name, part in expected.items():
+            torch.testing.assert_close(found[name], part, atol=0, rtol=0)
 
 
 @every_fusion
