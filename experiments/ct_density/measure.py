@@ -266,13 +266,16 @@ def judged(
 def in_training(
     predictors: Sequence[Predictor], scored: pd.DataFrame, cohort: Cohort, plan: FoldPlan, *, cache: Path
 ) -> pd.DataFrame:
-    """Return what a fold model that was trained on each patient predicts for them: the first such fold's."""
+    """Return what a fold model that was trained on each patient predicts for them: the first such fold's.
+
+    With few folds, a patient may be in the validation part whenever they are not scored; they are left out.
+    """
     fold_of = {name: fold for fold in reversed(range(plan.folds)) for name in plan.split(0, fold).train}
     column = {name: place for place, name in enumerate(cohort.radiograph_ids)}
     parts = []
     for predictor in predictors:
         each = predictor.estimate_folds(cohort, cache=cache).each
-        own = scored[scored["model"] == predictor.model]
+        own = scored[(scored["model"] == predictor.model) & scored["radiograph_id"].isin(fold_of)]
         folds = own["radiograph_id"].map(fold_of)
         values = each[folds.to_numpy(), own["radiograph_id"].map(column).to_numpy()]
         parts.append(own.assign(fold=folds, prediction=values))
