@@ -19,16 +19,19 @@ _CACHES = itertools.count()  # a folder for each test, made when it is first wri
 LONGEST = (
     "tests/test_notebooks.py",
     "tests/training/workers/test_parallel_runs.py",
-    "tests/search/test_tune.py",
-    "tests/test_readme.py",
-    "tests/training/test_crossval.py",
+    "tests/contracts/test_network_contract.py",
     "tests/test_cli.py",
-    "tests/training/fits/test_ddp.py",
-    "tests/training/archive/test_estimate.py",
-    "tests/training/workers/test_scheduler.py",
-    "tests/training/test_mask_road.py",
+    "tests/test_readme.py",
+    "tests/search/test_tune.py",
+    "tests/training/test_crossval.py",
     "tests/report/test_write.py",
-    "tests/localise/test_localiser.py",
+    "tests/training/archive/test_estimate.py",
+    "tests/training/prediction/test_predictor.py",
+    "tests/training/test_mask_road.py",
+    "tests/training/test_volume_road.py",
+    "tests/explanation/record/test_shapley.py",
+    "tests/training/workers/test_scheduler.py",
+    "tests/training/fits/test_ddp.py",
 )
 """They start first: a long file that starts last leaves a core idle."""
 
